@@ -1,0 +1,103 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ``tarsus`` command: a table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tarsus_core import __version__
+from tarsus_core.errors import TarsusError, suggest
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "sim": ("tarsus_nodes.cli_sim:main", "walk the robot in simulation under ROS 2, and report what was measured"),
+    "launch": ("tarsus_edge.launcher.cli:main", "run a ROS 2 launch file: tarsus launch sim [arg:=value ...]"),
+    "train": ("tarsus_policies.cli_train:main", "train a policy: tarsus train walk"),
+    "export": ("tarsus_policies.cli_export:main", "turn a training run into policy.onnx with its contract"),
+    "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
+    "verify": ("tarsus_edge.cli_verify:main", "check a policy file and show its contract"),
+}
+"""Command -> (module:function, one line of help). The function takes the arguments and returns the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors become one sentence on standard error."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if args[0] in ("-V", "--version"):
+        print(f"tarsus {__version__}")
+        return 0
+    return guard(lambda: _dispatch(args[0], args[1:]))
+
+
+def guard(run: Callable[[], int]) -> int:
+    """Call ``run`` and turn what it raises on purpose into one sentence and an exit code."""
+    try:
+        return run()
+    except TarsusError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("Stopped by Ctrl-C.")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except OSError as error:
+        name = f" '{error.filename}'" if error.filename else ""
+        _say(f"{error.strerror or error}{name}.")
+        return 1
+
+
+def run_typer(app: Any, prog: str, argv: Sequence[str]) -> int:
+    """Run a typer app; a usage error becomes one sentence that ends with the command that teaches.
+
+    The app is duck-typed, so that the core needs no typer.
+    """
+    try:
+        result = app(args=list(argv), prog_name=prog, standalone_mode=False)
+    except Exception as error:  # typer's usage errors have no public base that core could import
+        message = getattr(error, "format_message", None)
+        if message is not None:
+            text = " ".join(message().split()).rstrip(".")
+            _say(f"{text}: see '{prog} --help'.")
+            return 2
+        if type(error).__name__ == "Abort":
+            _say("Stopped.")
+            return 130
+        raise
+    return result if isinstance(result, int) else 0
+
+
+def _dispatch(name: str, args: list[str]) -> int:
+    if name not in COMMANDS:
+        _say(f"There is no command '{name}'{suggest(name, COMMANDS)}: see 'tarsus --help'.")
+        return 2
+    module_name, function = COMMANDS[name][0].split(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0].startswith("tarsus_") and error.name == module_name:
+            raise
+        _say(f"'tarsus {name}' needs the Python package '{error.name}', which is not installed: run 'make setup-dev'.")
+        return 1
+    return int(getattr(module, function)(args))
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        ["Usage: tarsus COMMAND [OPTIONS]", "", "Learned walking for legged robots, from gym to robot.", "", "Commands:"]
+        + lines
+        + ["", "'tarsus COMMAND --help' says more of each."]
+    )
+
+
+def _say(text: str) -> None:
+    print(f"tarsus: {' '.join(text.split())}", file=sys.stderr)

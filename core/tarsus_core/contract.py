@@ -1,0 +1,258 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The policy contract, version 1: everything that is needed to run a policy file, at full precision.
+
+The contract travels as one JSON text in the metadata of ``policy.onnx``; Python's JSON writes the shortest text
+that reads back as the same double, so nothing is rounded. There is no second file that could drift.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.errors import PolicyFileError, suggest
+from tarsus_core.robot_model import RobotModel
+
+VERSION = 1
+
+TERM_SIZES: dict[str, int | None] = {
+    "base_angular_velocity": 3,
+    "projected_gravity": 3,
+    "velocity_command": 3,
+    "joint_position": None,
+    "joint_velocity": None,
+    "last_action": None,
+    "gait_phase": 2,
+}
+"""Known observation terms and their sizes; None means one value a joint or action."""
+
+
+@dataclass(frozen=True)
+class ObservationTerm:
+    """One term of the observation, in order; its values are clip(raw, +-clip) * scale, history oldest first."""
+
+    name: str
+    size: int
+    scale: float = 1.0
+    clip: float = 100.0
+    """bound on the raw value, in the term's own unit"""
+    history: int = 1
+    """number of control periods kept, oldest first"""
+
+
+@dataclass(frozen=True)
+class CommandRange:
+    """Trained range of the velocity command; what is outside is clamped to it."""
+
+    vx: tuple[float, float]
+    """m/s, forward"""
+    vy: tuple[float, float]
+    """m/s, left"""
+    wz: tuple[float, float]
+    """rad/s, counter-clockwise"""
+
+    @property
+    def lower(self) -> NDArray[np.float64]:
+        """(3,) lower bounds."""
+        return np.array([self.vx[0], self.vy[0], self.wz[0]])
+
+    @property
+    def upper(self) -> NDArray[np.float64]:
+        """(3,) upper bounds."""
+        return np.array([self.vx[1], self.vy[1], self.wz[1]])
+
+
+@dataclass(frozen=True)
+class Gait:
+    """The clock that the observation term gait_phase shows: (sin, cos) of it while walking, (0, 0) while standing."""
+
+    period_s: float
+    """time of one left and one right step"""
+    stand_below: float
+    """commands whose |vx| (m/s), |vy| (m/s) and |wz| (rad/s) are all below this mean standing"""
+
+
+@dataclass(frozen=True)
+class PolicyContract:
+    """Everything needed to run a policy. Lists per joint follow ``joint_names``; SI units and radians."""
+
+    robot: str
+    urdf_sha256: str
+    joint_names: tuple[str, ...]
+    """all joints that are commanded"""
+    default_pose: tuple[float, ...]
+    kp: tuple[float, ...]
+    kd: tuple[float, ...]
+    effort_limit_nm: tuple[float, ...]
+    action_joint_names: tuple[str, ...]
+    """the joints that the action drives, in the order of the action; the others hold the default pose"""
+    action_scale: tuple[float, ...]
+    """rad per unit of action: target = default pose + scale * clip(action)"""
+    action_clip: float
+    observed_joint_names: tuple[str, ...]
+    """the joints of the terms joint_position and joint_velocity, in order"""
+    observation: tuple[ObservationTerm, ...]
+    control_period_s: float
+    command_range: CommandRange
+    gait: Gait
+    actuator: dict[str, Any] = field(default_factory=dict)
+    """what training assumed: physics step, rotor inertia, delays, friction"""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """git revision, seed, steps, settings"""
+    scorecard: dict[str, Any] = field(default_factory=dict)
+    graph_sha256: str = ""
+    """digest of the file without its metadata"""
+    golden_observations: tuple[tuple[float, ...], ...] = ()
+    golden_actions: tuple[tuple[float, ...], ...] = ()
+    version: int = VERSION
+
+    @property
+    def observation_size(self) -> int:
+        """Width of the policy's input."""
+        return sum(t.size * t.history for t in self.observation)
+
+    @property
+    def action_size(self) -> int:
+        """Width of the policy's output."""
+        return len(self.action_joint_names)
+
+    def to_json(self) -> str:
+        """Serialise; reading it back gives an equal contract, bit for bit."""
+        return json.dumps(dataclasses.asdict(self), allow_nan=False, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> PolicyContract:
+        """Parse and check.
+
+        Raises:
+            PolicyFileError: for what is missing, unknown, of another version, or inconsistent.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise PolicyFileError(f"The policy's contract is no JSON ({error}): export the policy again.") from None
+        if not isinstance(data, dict):
+            raise PolicyFileError("The policy's contract is no JSON object: export the policy again.")
+        if data.get("version") != VERSION:
+            raise PolicyFileError(
+                f"The policy's contract has version {data.get('version')!r}, but this Tarsus reads version {VERSION}: "
+                "export the policy with this version."
+            )
+        known = {f.name for f in dataclasses.fields(PolicyContract)}
+        for key in data:
+            if key not in known:
+                raise PolicyFileError(f"The policy's contract has an unknown field '{key}'{suggest(key, known)}.")
+        try:
+            data["observation"] = tuple(ObservationTerm(**t) for t in data["observation"])
+            data["command_range"] = CommandRange(**{k: tuple(v) for k, v in data["command_range"].items()})
+            data["gait"] = Gait(**data["gait"])
+            contract = PolicyContract(**{k: _tuples(v) if k not in _DICTS else v for k, v in data.items()})
+            contract.check()
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise PolicyFileError(f"The policy's contract is incomplete ({reason}): export the policy again.") from None
+        return contract
+
+    def check(self) -> None:
+        """Refuse a contract that contradicts itself.
+
+        Raises:
+            PolicyFileError: naming the field and its value.
+        """
+        joints = len(self.joint_names)
+        for name in ("default_pose", "kp", "kd", "effort_limit_nm"):
+            _check_numbers(name, getattr(self, name), joints)
+        _check_numbers("action_scale", self.action_scale, self.action_size)
+        for name in ("kp", "kd", "effort_limit_nm", "action_scale"):
+            if min(getattr(self, name)) < 0.0:
+                raise PolicyFileError(f"The contract's {name} holds {min(getattr(self, name))}: it must not be negative.")
+        for field_name in ("joint_names", "action_joint_names", "observed_joint_names"):
+            names = getattr(self, field_name)
+            if len(set(names)) != len(names) or not names:
+                raise PolicyFileError(f"The contract's {field_name} is empty or names a joint twice.")
+            for joint in names:
+                if joint not in self.joint_names:
+                    raise PolicyFileError(f"The contract's {field_name} has joint '{joint}', which joint_names lacks.")
+        _check_numbers("control_period_s", (self.control_period_s, self.gait.period_s, self.action_clip), 3)
+        if not 0.001 <= self.control_period_s <= 0.1:
+            raise PolicyFileError(f"The contract's control_period_s is {self.control_period_s}: it must be in 0.001..0.1 s.")
+        if self.gait.period_s <= 0.0 or self.action_clip <= 0.0 or not self.gait.stand_below >= 0.0:
+            raise PolicyFileError("The contract's gait period and action clip must be positive.")
+        for axis in ("vx", "vy", "wz"):
+            low, high = getattr(self.command_range, axis)
+            if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):
+                raise PolicyFileError(f"The contract's command range of {axis} is [{low}, {high}]: it must contain 0.")
+        self._check_terms()
+        self._check_golden()
+
+    def _check_terms(self) -> None:
+        sizes = {
+            "joint_position": len(self.observed_joint_names),
+            "joint_velocity": len(self.observed_joint_names),
+            "last_action": self.action_size,
+        }
+        for term in self.observation:
+            if term.name not in TERM_SIZES:
+                raise PolicyFileError(f"The contract has an unknown observation term '{term.name}'{suggest(term.name, TERM_SIZES)}.")
+            expected = TERM_SIZES[term.name] or sizes[term.name]
+            if term.size != expected:
+                raise PolicyFileError(f"The observation term '{term.name}' has size {term.size}, but it must be {expected}.")
+            if term.history < 1 or not math.isfinite(term.scale) or not term.clip > 0.0:
+                raise PolicyFileError(f"The observation term '{term.name}' has a history, scale or clip that cannot be used.")
+        names = [t.name for t in self.observation]
+        if len(set(names)) != len(names):
+            raise PolicyFileError(f"The contract repeats an observation term: {names}.")
+
+    def _check_golden(self) -> None:
+        if len(self.golden_observations) != len(self.golden_actions):
+            raise PolicyFileError(
+                f"The contract has {len(self.golden_observations)} golden observations and {len(self.golden_actions)} actions."
+            )
+        for vector in self.golden_observations:
+            _check_numbers("golden_observations", vector, self.observation_size)
+        for vector in self.golden_actions:
+            _check_numbers("golden_actions", vector, self.action_size)
+
+    def check_robot(self, robot: RobotModel) -> None:
+        """Refuse to run on another robot than the one the policy was trained for.
+
+        Raises:
+            PolicyFileError: naming what differs.
+        """
+        if self.robot != robot.name:
+            raise PolicyFileError(f"The policy is for robot '{self.robot}', not '{robot.name}': give a policy for '{robot.name}'.")
+        for joint in self.joint_names:
+            if joint not in robot.joint_names:
+                raise PolicyFileError(
+                    f"The policy drives joint '{joint}', which robot '{robot.name}' lacks{suggest(joint, robot.joint_names)}."
+                )
+        if set(self.joint_names) != set(robot.joint_names):
+            missing = next(n for n in robot.joint_names if n not in self.joint_names)
+            raise PolicyFileError(f"The policy says nothing of joint '{missing}' of robot '{robot.name}': export it again.")
+        if self.urdf_sha256 != robot.urdf_sha256:
+            raise PolicyFileError(
+                f"The policy was trained on another URDF (SHA-256 {self.urdf_sha256[:12]}...) than the robot's "
+                f"({robot.urdf_sha256[:12]}...): train again, or install the pinned example-robot-data."
+            )
+
+
+_DICTS = ("actuator", "provenance", "scorecard")
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _check_numbers(name: str, values: tuple[float, ...], count: int) -> None:
+    if len(values) != count:
+        raise PolicyFileError(f"The contract's {name} has {len(values)} values, but there must be {count}.")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise PolicyFileError(f"The contract's {name} holds {value!r}, which is no finite number.")

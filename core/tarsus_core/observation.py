@@ -1,0 +1,133 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one observation builder: gym, scorecard, policy node and robot all call this, driven by the contract."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.contract import PolicyContract
+from tarsus_core.errors import StateError
+from tarsus_core.gait import GaitClock
+from tarsus_core.rotations import projected_gravity
+from tarsus_core.state import JointCommand, RobotState, joint_indices
+
+Array = NDArray[np.float64]
+
+
+class PolicyInterface:
+    """Between robot states and a policy: observations in, joint commands out, for n robots at once.
+
+    It holds what a policy remembers from one control period to the next: the last action, the gait clock and the
+    observation history. A control period is ``observe`` and then ``command``.
+    """
+
+    def __init__(self, contract: PolicyContract, joint_names: tuple[str, ...], count: int = 1) -> None:
+        """Prepare for ``count`` robots whose states list ``joint_names``.
+
+        Raises:
+            StateError: if the states lack a joint that the contract names.
+        """
+        self.contract = contract
+        self.count = count
+        self.joint_names = joint_names
+        place = joint_indices(joint_names, contract.joint_names)
+        order = np.argsort(place) if sorted(place) == list(range(len(joint_names))) else None
+        if order is None:
+            raise StateError(f"The robot has {len(joint_names)} joints but the policy commands {len(place)}: they must be the same.")
+        self._observed = joint_indices(joint_names, contract.observed_joint_names)
+        self._driven = joint_indices(joint_names, contract.action_joint_names)
+        self.default_pose = np.array(contract.default_pose)[order]
+        self.kp = np.array(contract.kp)[order]
+        self.kd = np.array(contract.kd)[order]
+        self.effort_limit_nm = np.array(contract.effort_limit_nm)[order]
+        self._action_scale = np.array(contract.action_scale)
+        self._low, self._high = contract.command_range.lower, contract.command_range.upper
+        self.last_action: Array = np.zeros((count, contract.action_size))
+        self.clock = GaitClock(contract.gait, contract.control_period_s, count)
+        self.velocity_command: Array = np.zeros((count, 3))
+        self._history = [np.zeros((count, t.history, t.size)) if t.history > 1 else None for t in contract.observation]
+        self._fresh = np.ones(count, dtype=bool)
+
+    def reset(self, index: NDArray[np.int64] | slice = slice(None), phase: Array | float = 0.0) -> None:
+        """Forget the past of the given robots; ``phase`` 0 or 0.5 says which foot swings first."""
+        self.last_action[index] = 0.0
+        self.clock.reset(index, phase)
+        self._fresh[index] = True
+
+    def clamp_command(self, velocity_command: Array) -> Array:
+        """Limit (n, 3) commands to the trained range; one that is not finite becomes zero."""
+        command = np.asarray(velocity_command, dtype=np.float64)
+        command = np.where(np.isfinite(command).all(axis=-1, keepdims=True), command, 0.0)
+        return np.clip(command, self._low, self._high)
+
+    def observe(self, state: RobotState, velocity_command: Array) -> NDArray[np.float32]:
+        """Build the observation (n, observation_size) of a state for a command (n, 3) of vx, vy (m/s), wz (rad/s).
+
+        A state of one robot may come without the leading dimension.
+        """
+        self.velocity_command = self.clamp_command(np.reshape(velocity_command, (self.count, 3)))
+        self.clock.start(self.velocity_command)
+        parts = []
+        for term, history in zip(self.contract.observation, self._history, strict=True):
+            value = np.clip(self._raw(term.name, state), -term.clip, term.clip) * term.scale
+            if history is not None:
+                history[:, :-1] = history[:, 1:]
+                history[:, -1] = value
+                history[self._fresh] = value[self._fresh, None, :]
+                value = history.reshape(self.count, -1)
+            parts.append(value)
+        self._fresh[:] = False
+        return np.concatenate(parts, axis=-1).astype(np.float32)
+
+    def peek(self, state: RobotState) -> NDArray[np.float32]:
+        """Build the observation that ``observe`` would give for the present command, remembering nothing."""
+        saved = [None if h is None else h.copy() for h in self._history], self._fresh.copy(), self.clock.moving.copy()
+        observation = self.observe(state, self.velocity_command)
+        self._history, self._fresh, self.clock.moving = saved
+        return observation
+
+    def command(self, action: NDArray[np.float32], stamp_s: float) -> JointCommand:
+        """Turn an action (n, action_size) into a joint command for the state of ``stamp_s``, and let a period pass.
+
+        Raises:
+            StateError: if the action is not finite; nothing is remembered of it.
+        """
+        action = np.asarray(action, dtype=np.float64).reshape(self.count, -1)
+        if not np.isfinite(action).all():
+            raise StateError("The policy's action is not finite: it is not used.")
+        clipped = np.clip(action, -self.contract.action_clip, self.contract.action_clip)
+        self.last_action = clipped
+        target = np.tile(self.default_pose, (self.count, 1))
+        target[:, self._driven] += self._action_scale * clipped
+        self.clock.advance(self.velocity_command)
+        zeros = np.zeros_like(target)
+        return JointCommand(
+            stamp_s,
+            self.joint_names,
+            target,
+            zeros,
+            zeros,
+            np.broadcast_to(self.kp, target.shape),
+            np.broadcast_to(self.kd, target.shape),
+        )
+
+    def _raw(self, name: str, state: RobotState) -> Array:
+        if name == "base_angular_velocity":
+            value = state.angular_velocity_base_in_base
+        elif name == "projected_gravity":
+            value = projected_gravity(state.orientation_base_to_world)
+        elif name == "velocity_command":
+            value = self.velocity_command
+        elif name == "joint_position":
+            value = state.joint_position[..., self._observed] - self.default_pose[self._observed]
+        elif name == "joint_velocity":
+            value = state.joint_velocity[..., self._observed]
+        elif name == "last_action":
+            value = self.last_action
+        elif name == "gait_phase":
+            value = self.clock.observation()
+        else:  # the contract's check refuses others
+            raise StateError(f"There is no observation term '{name}'.")
+        return np.reshape(value, (self.count, -1))

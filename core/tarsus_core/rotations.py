@@ -1,0 +1,101 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Quaternions and frames, vectorised over leading dimensions.
+
+Quaternions are (x, y, z, w), as in ROS (REP-103) and PyBullet, of unit norm, and turn vectors of the body frame
+into the world frame unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def quat_rotate(quat: Array, vector: Array) -> Array:
+    """Rotate ``vector`` (..., 3) by ``quat`` (..., 4): body frame to world frame."""
+    u = quat[..., :3]
+    w = quat[..., 3:4]
+    t = 2.0 * np.cross(u, vector)
+    return vector + w * t + np.cross(u, t)
+
+
+def quat_rotate_inverse(quat: Array, vector: Array) -> Array:
+    """Rotate ``vector`` (..., 3) by the inverse of ``quat`` (..., 4): world frame to body frame."""
+    u = -quat[..., :3]
+    w = quat[..., 3:4]
+    t = 2.0 * np.cross(u, vector)
+    return vector + w * t + np.cross(u, t)
+
+
+def quat_multiply(a: Array, b: Array) -> Array:
+    """Hamilton product a b, both (..., 4): rotate by b first, then by a."""
+    ax, ay, az, aw = np.moveaxis(a, -1, 0)
+    bx, by, bz, bw = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+            aw * bw - ax * bx - ay * by - az * bz,
+        ],
+        axis=-1,
+    )
+
+
+def quat_conjugate(quat: Array) -> Array:
+    """Return the inverse of a unit quaternion (..., 4)."""
+    return quat * np.array([-1.0, -1.0, -1.0, 1.0])
+
+
+def quat_from_rpy(roll: Array | float, pitch: Array | float, yaw: Array | float) -> Array:
+    """Quaternion (..., 4) of fixed-axis roll, pitch, yaw in rad (the URDF convention: Rz(yaw) Ry(pitch) Rx(roll))."""
+    r, p, y = (np.asarray(a, dtype=np.float64) * 0.5 for a in (roll, pitch, yaw))
+    cr, sr, cp, sp, cy, sy = np.cos(r), np.sin(r), np.cos(p), np.sin(p), np.cos(y), np.sin(y)
+    return np.stack(
+        [
+            sr * cp * cy - cr * sp * sy,
+            cr * sp * cy + sr * cp * sy,
+            cr * cp * sy - sr * sp * cy,
+            cr * cp * cy + sr * sp * sy,
+        ],
+        axis=-1,
+    )
+
+
+def rpy_from_quat(quat: Array) -> Array:
+    """Roll, pitch, yaw (..., 3) in rad; pitch in [-pi/2, pi/2]."""
+    x, y, z, w = np.moveaxis(quat, -1, 0)
+    roll = np.arctan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
+    pitch = np.arcsin(np.clip(2.0 * (w * y - z * x), -1.0, 1.0))
+    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return np.stack([roll, pitch, yaw], axis=-1)
+
+
+def yaw_from_quat(quat: Array) -> Array:
+    """Heading (...) in rad of the body's x axis projected on the ground."""
+    x, y, z, w = np.moveaxis(quat, -1, 0)
+    return np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+
+
+def quat_rotate_yaw_inverse(quat: Array, vector: Array) -> Array:
+    """Express a world vector (..., 3) in the heading frame: yaw of the body, z up."""
+    yaw = yaw_from_quat(quat)
+    c, s = np.cos(yaw), np.sin(yaw)
+    return np.stack(
+        [c * vector[..., 0] + s * vector[..., 1], -s * vector[..., 0] + c * vector[..., 1], vector[..., 2]], axis=-1
+    )
+
+
+def projected_gravity(quat: Array) -> Array:
+    """Direction of gravity (..., 3) in the body frame, unit length: (0, 0, -1) when upright."""
+    x, y, z, w = np.moveaxis(quat, -1, 0)
+    # R(q)^T (0, 0, -1): minus the third row of the rotation matrix
+    return np.stack([-2.0 * (x * z - w * y), -2.0 * (y * z + w * x), -(1.0 - 2.0 * (x * x + y * y))], axis=-1)
+
+
+def tilt_angle(quat: Array) -> Array:
+    """Angle (...) in rad between the body's z axis and the vertical."""
+    return np.arccos(np.clip(-projected_gravity(quat)[..., 2], -1.0, 1.0))
