@@ -1,0 +1,130 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How every node's process starts and ends: one sentence for an error, a clean end on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import rclpy
+from rclpy.exceptions import InvalidParameterException, InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+from rclpy.utilities import remove_ros_args
+
+from tarsus_core.cli import guard
+from tarsus_core.errors import ConfigError
+
+
+class Finished(Exception):
+    """Raised by a callback that has done the node's work: the process ends in order with ``exit_code``."""
+
+    def __init__(self, exit_code: int = 0) -> None:
+        super().__init__(f"finished with exit code {exit_code}")
+        self.exit_code = exit_code
+
+
+def run_node(make_node: Callable[[], Node], argv: Sequence[str] | None = None) -> int:
+    """Run one node until SIGINT, SIGTERM or ``Finished``, and return the exit code of the process.
+
+    A node may have a method ``on_stop()``: it is called once, while the node can still publish (the supervisor damps
+    there), whatever ends the process short of a kill. A ``TarsusError``, from the constructor or a callback, becomes
+    one sentence on standard error and its exit code.
+
+    Args:
+        make_node: makes the node; called after rclpy is initialised.
+        argv: the arguments after the program's name, ``--ros-args ...`` included; the process's own if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guard(lambda: _run(make_node, arguments))
+
+
+def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
+    _initialise(argv)
+    try:
+        with _stop_on_signals() as stop:
+            try:
+                node = make_node()
+            except (InvalidParameterTypeException, InvalidParameterValueException, InvalidParameterException) as error:
+                raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
+            try:
+                return _spin(node, stop)
+            finally:
+                with contextlib.suppress(Exception):  # a second failure must not hide the first
+                    node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _initialise(argv: list[str]) -> None:
+    try:
+        extra = remove_ros_args(argv)
+        # rclpy's own signal handlers would shut the context down before the node could publish its last command
+        rclpy.init(args=["node", *argv], signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rclpy's argument errors have no common public base
+        raise ConfigError(f"ROS cannot start: {_sentence(error)}") from None
+    if extra:
+        rclpy.try_shutdown()
+        raise ConfigError(f"'{extra[0]}' is no argument of a node: give parameters as '--ros-args -p name:=value'.")
+
+
+def _spin(node: Node, stop: Future) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin_until_future_complete(stop)
+        code = 0
+    except Finished as finished:
+        code = finished.exit_code
+    finally:
+        on_stop = getattr(node, "on_stop", None)
+        if on_stop is not None:
+            on_stop()
+        executor.shutdown()
+    return code
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[Future]:
+    """Future that is done at the first SIGINT or SIGTERM; repeats, as a terminal and a launcher send them, change nothing.
+
+    Python runs signal handlers between two bytecodes of the main thread, which may be asleep inside the middleware;
+    so the C handler's wake-up byte is read by a thread, and the thread completes the future, which wakes the executor.
+    """
+    future = Future()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+
+    def wait() -> None:
+        while (number := reader.recv(1)) not in (b"", b"\0"):
+            if number[0] in (signal.SIGINT, signal.SIGTERM) and not future.done():
+                future.set_result(number[0])
+
+    old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    old = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    thread = threading.Thread(target=wait, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield future
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(old_fd)
+        writer.send(b"\0")
+        thread.join()
+        reader.close()
+        writer.close()
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    text = re.sub(r",? at /\S+:\d+", "", text).rstrip(".")  # rcl names its source files
+    return f"{text}."

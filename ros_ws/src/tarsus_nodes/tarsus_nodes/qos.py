@@ -1,0 +1,30 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The quality of service of every topic of the graph, so that publisher and subscriber always match."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> QoSProfile:
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
+
+
+COMMAND_QOS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""Commands (joint_command, policy/command, cmd_vel): the newest counts, and it must arrive."""
+
+STATUS_QOS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Status that a late subscriber must see at once (supervisor/state)."""
+
+
+def sensor_qos(lockstep: bool) -> QoSProfile:
+    """Sensors (joint_states, imu/data).
+
+    In real time best effort with a short queue: a late reading is worth nothing. In lockstep each reading counts, so
+    both ends are reliable with room for every physics step of a control period; a best-effort subscriber (a viewer)
+    still matches.
+    """
+    if lockstep:
+        return _profile(50, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+    return _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
