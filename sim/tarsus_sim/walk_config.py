@@ -1,0 +1,134 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the walking task, each field with its unit. A YAML file may set any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CommandConfig:
+    """How velocity commands are drawn."""
+
+    vx: tuple[float, float] = (-0.5, 1.0)
+    """m/s, final range"""
+    vy: tuple[float, float] = (-0.3, 0.3)
+    """m/s, final range"""
+    wz: tuple[float, float] = (-0.8, 0.8)
+    """rad/s, final range"""
+    initial_fraction: float = 0.5
+    """of the final range at the start of the curriculum"""
+    stand_probability: float = 0.15
+    one_axis_probability: float = 0.35
+    """only one of vx, vy, wz differs from zero"""
+    hold_s: tuple[float, float] = (4.0, 8.0)
+    """time until the next command"""
+
+
+@dataclass(frozen=True)
+class GaitConfig:
+    """The gait clock and its reference."""
+
+    period_s: float = 0.8
+    swing_height_m: float = 0.08
+    """of the sole at mid swing"""
+    stand_below: float = 0.03
+    """a command below this on every axis (m/s, rad/s) means standing"""
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Weights of the reward terms; each is multiplied by the control period. Negative ones are penalties."""
+
+    track_linear: float = 1.5
+    track_angular: float = 1.0
+    track_mean_linear: float = 2.5
+    track_mean_angular: float = 1.5
+    swing_height: float = 1.5
+    contact_match: float = 1.0
+    alive: float = 1.0
+    mean_linear_error: float = -1.5
+    mean_angular_error: float = -0.7
+    tilt: float = -5.0
+    angular_velocity_xy: float = -0.1
+    vertical_velocity: float = -0.5
+    base_height: float = -20.0
+    action_rate: float = -4.0
+    action_acceleration: float = -2.0
+    torque: float = -2e-5
+    joint_acceleration: float = -5e-7
+    joint_limit: float = -5.0
+    hip_deviation: float = -1.0
+    foot_slip: float = -0.3
+    foot_tilt: float = -1.0
+    feet_apart: float = -10.0
+    feet_yaw: float = -1.0
+    stand_still: float = -2.0
+    stand_velocity: float = -1.0
+    landing_force: float = -0.5
+    fall: float = -100.0
+
+
+@dataclass(frozen=True)
+class RandomConfig:
+    """What differs between robots and episodes. Ranges are uniform."""
+
+    friction: tuple[float, float] = (0.4, 1.25)
+    mass_scale: tuple[float, float] = (0.9, 1.1)
+    torso_payload_kg: tuple[float, float] = (-1.0, 3.0)
+    torso_com_offset_m: float = 0.03
+    """each axis, plus or minus"""
+    gain_scale: tuple[float, float] = (0.9, 1.1)
+    joint_offset_rad: float = 0.015
+    """encoder bias, plus or minus"""
+    action_delay_s: tuple[float, float] = (0.0, 0.02)
+    push_interval_s: tuple[float, float] = (4.0, 8.0)
+    push_velocity: float = 0.6
+    """m/s on each axis, plus or minus, at full difficulty"""
+    push_angular_velocity: float = 0.5
+    """rad/s"""
+    noise_joint_position: float = 0.01
+    """rad, plus or minus"""
+    noise_joint_velocity: float = 0.6
+    """rad/s"""
+    noise_angular_velocity: float = 0.15
+    """rad/s"""
+    noise_tilt: float = 0.02
+    """rad"""
+    initial_joint_position: float = 0.08
+    """rad"""
+    initial_velocity: float = 0.3
+    """m/s"""
+
+
+@dataclass(frozen=True)
+class WalkConfig:
+    """The walking task."""
+
+    robot: str = "g1"
+    movable: str = "all"
+    """joints that are simulated: a group, a regular expression, or 'all'"""
+    driven: str = "legs"
+    """joints that the policy drives"""
+    control_period_s: float = 0.02
+    physics_dt_s: float = 0.005
+    solver_iterations: int = 20
+    capsules: bool = True
+    episode_s: float = 20.0
+    action_scale: float = 1.0
+    """rad per unit of action"""
+    action_clip: float = 1.0
+    base_height_m: float = 0.74
+    """wanted height of the base link while walking"""
+    gains: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """joint pattern -> (kp N.m/rad, kd N.m.s/rad); joints that no pattern names keep the robot's own"""
+    tracking_time_s: float = 0.4
+    """time constant of the mean velocity that the tracking terms compare"""
+    command: CommandConfig = CommandConfig()
+    gait: GaitConfig = GaitConfig()
+    reward: RewardConfig = RewardConfig()
+    random: RandomConfig = RandomConfig()
+    randomise: bool = True
+    """False: nominal robot, no noise, no pushes, no delay"""
+    robots_a_client: int = 16

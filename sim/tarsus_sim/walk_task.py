@@ -1,0 +1,419 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The walking task for n robots in this process: the same code serves the single and the vectorised environment."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.contract import CommandRange, Gait, ObservationTerm, PolicyContract
+from tarsus_core.observation import PolicyInterface
+from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.rotations import (
+    projected_gravity,
+    quat_from_rpy,
+    quat_multiply,
+    quat_rotate_yaw_inverse,
+    tilt_angle,
+    yaw_from_quat,
+)
+from tarsus_core.state import JointCommand, RobotState
+from tarsus_sim import rewards
+from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
+from tarsus_sim.urdf import BodyVariation
+from tarsus_sim.walk_config import RewardConfig, WalkConfig
+
+Array = NDArray[np.float64]
+FALL_TILT_RAD = 0.9
+FALL_HEIGHT_M = 0.45
+REWARD_NAMES = tuple(f.name for f in fields(RewardConfig))
+PRIVILEGED_SIZE = 17
+
+
+def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None) -> PolicyContract:
+    """Contract of the walking task, without weights: what the environment and the exported policy share.
+
+    Args:
+        config: the task.
+        joint_names: joints that are commanded; None means all of the robot's.
+    """
+    robot = load_robot(config.robot)
+    names = joint_names or robot.joint_names
+    index = robot.indices(names)
+    kp, kd = gains(robot, config)
+    driven = robot.match(config.driven)
+    count = len(driven)
+    c = config.command
+    reach = max(abs(v) for pair in (c.vx, c.vy, c.wz) for v in pair)
+    return PolicyContract(
+        robot=robot.name,
+        urdf_sha256=robot.urdf_sha256,
+        joint_names=names,
+        default_pose=tuple(robot.default_pose[index].tolist()),
+        kp=tuple(kp[index].tolist()),
+        kd=tuple(kd[index].tolist()),
+        effort_limit_nm=tuple(robot.effort_limit_nm[index].tolist()),
+        action_joint_names=driven,
+        action_scale=(config.action_scale,) * count,
+        action_clip=config.action_clip,
+        observed_joint_names=driven,
+        observation=(
+            ObservationTerm("base_angular_velocity", 3, scale=0.25, clip=20.0),
+            ObservationTerm("projected_gravity", 3, clip=1.0),
+            ObservationTerm("velocity_command", 3, clip=reach),
+            ObservationTerm("joint_position", count, clip=4.0),
+            ObservationTerm("joint_velocity", count, scale=0.05, clip=60.0),
+            ObservationTerm("last_action", count, clip=config.action_clip),
+            ObservationTerm("gait_phase", 2, clip=1.0),
+        ),
+        control_period_s=config.control_period_s,
+        command_range=CommandRange(c.vx, c.vy, c.wz),
+        gait=Gait(config.gait.period_s, config.gait.stand_below),
+        actuator={
+            "physics_dt_s": config.physics_dt_s,
+            "model": "explicit PD with reflected rotor inertia, torque limited",
+            "armature": robot.armature[index].tolist(),
+            "random": asdict(config.random),
+        },
+    )
+
+
+def gains(robot: RobotModel, config: WalkConfig) -> tuple[Array, Array]:
+    """Gains kp, kd (J,) of all joints: the robot's own, except where the settings name others."""
+    kp, kd = robot.kp.copy(), robot.kd.copy()
+    for pattern, (p, d) in config.gains.items():
+        index = robot.indices(robot.match(pattern))
+        kp[index], kd[index] = p, d
+    return kp, kd
+
+
+class WalkTask:
+    """n robots that follow velocity commands. Physics, observations, rewards, resets; arrays in, arrays out."""
+
+    def __init__(self, config: WalkConfig, count: int, seed: int | np.random.SeedSequence) -> None:
+        """Build the worlds.
+
+        Args:
+            config: the task.
+            count: number of robots; they share PyBullet clients of ``config.robots_a_client`` each.
+            seed: of every random draw.
+        """
+        self.config = config
+        self.count = count
+        self.rng = np.random.default_rng(seed)
+        self.robot = load_robot(config.robot)
+        movable = None if config.movable == "all" else self.robot.match(config.movable)
+        world_config = WorldConfig(
+            physics_dt_s=config.physics_dt_s,
+            solver_iterations=config.solver_iterations,
+            movable=movable,
+            capsules=config.capsules,
+            accelerometer=False,
+        )
+        self.worlds: list[PyBulletWorld] = []
+        self._slices: list[slice] = []
+        for start in range(0, count, config.robots_a_client):
+            size = min(config.robots_a_client, count - start)
+            self.worlds.append(PyBulletWorld(self.robot, world_config, size, self._variations(size)))
+            self._slices.append(slice(start, start + size))
+        self.joint_names = self.worlds[0].joint_names
+        self.contract = walk_contract(config, self.joint_names)
+        self.interface = PolicyInterface(self.contract, self.joint_names, count)
+        self._driven = self.interface._driven
+        self._hips = [i for i, n in enumerate(self.contract.action_joint_names) if "hip_roll" in n or "hip_yaw" in n]
+        select = self.robot.indices(self.joint_names)
+        lower, upper = self.robot.position_lower[select], self.robot.position_upper[select]
+        middle, half = (lower + upper) / 2.0, (upper - lower) / 2.0 * 0.95
+        self._soft_lower, self._soft_upper = (middle - half)[self._driven], (middle + half)[self._driven]
+        self.decimation = round(config.control_period_s / config.physics_dt_s)
+        self.max_steps = round(config.episode_s / config.control_period_s)
+        self.difficulty = 0.0
+        self.penalty_scale = 1.0
+        self._weights = {name: getattr(config.reward, name) for name in REWARD_NAMES}
+        joints, act = len(self.joint_names), self.contract.action_size
+        self.command = np.zeros((count, 3))
+        self.fixed_command: Array | None = None
+        self.steps = np.zeros(count, dtype=np.int64)
+        self._command_left = np.zeros(count, dtype=np.int64)
+        self._push_left = np.zeros(count, dtype=np.int64)
+        self._gain_scale = np.ones((count, 2))
+        self._offset = np.zeros((count, joints))
+        self._delay = np.zeros(count, dtype=np.int64)
+        self._target = np.tile(self.interface.default_pose, (count, 1))
+        self._mean = np.zeros((count, 3))
+        self._mean_command = np.zeros((count, 3))
+        self._actions = np.zeros((2, count, act))
+        self.friction = np.ones(count)
+        self._read()
+
+    # ---- one control period -----------------------------------------------------------------------------------
+
+    def reset(self, index: NDArray[np.int64] | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Start new episodes for the given robots (all by default); return observation and privileged state."""
+        self._reset(np.arange(self.count) if index is None else index)
+        self._read()
+        return self.observe(), self.privileged()
+
+    def step(self, action: NDArray[np.float32]) -> dict[str, Any]:
+        """Run one control period under an action (n, action_size) and start new episodes where one ended.
+
+        Returns:
+            observation, privileged: of the next period, after the reset of those that ended;
+            final_observation, final_privileged: before it;
+            reward (n,), terms {name: (n,)}, terminated (n,), truncated (n,).
+        """
+        before = self._velocity.copy()
+        self._apply(action)
+        self._read()
+        self.steps += 1
+        step = self._describe(action, before)
+        terms = self._rewards(step)
+        reward = np.sum(list(terms.values()), axis=0)
+        terminated = step.fell > 0.0
+        truncated = (self.steps >= self.max_steps) & ~terminated
+        self._actions[1], self._actions[0] = self._actions[0], self.interface.last_action
+        self._push_and_command()
+        result: dict[str, Any] = {
+            "reward": reward,
+            "terms": terms,
+            "terminated": terminated,
+            "truncated": truncated,
+            "error": np.abs(step.mean_error),
+            "length": self.steps.copy(),
+        }
+        ended = np.flatnonzero(terminated | truncated)
+        if ended.size:
+            result["final_observation"] = self.peek()[ended]
+            result["ended"] = ended
+            self._reset(ended)
+            self._read()
+        result["observation"], result["privileged"] = self.observe(), self.privileged()
+        return result
+
+    def observe(self) -> NDArray[np.float32]:
+        """Build the (noisy) observation for the present command."""
+        return self.interface.observe(self._measured(), self.command)
+
+    def peek(self) -> NDArray[np.float32]:
+        """Build the observation without remembering it."""
+        self.interface.velocity_command = self.interface.clamp_command(self.command)
+        return self.interface.peek(self._measured())
+
+    def privileged(self) -> NDArray[np.float32]:
+        """(n, PRIVILEGED_SIZE) what only the simulator knows, for the critic."""
+        velocity = quat_rotate_yaw_inverse(self._quat, self._linear)
+        return np.concatenate(
+            [
+                velocity * 2.0,
+                (self._position[:, 2:3] - self.config.base_height_m) * 5.0,
+                (self._mean - self._mean_command) * 2.0,
+                self._force > 5.0,
+                self._foot_height() * 5.0,
+                self.friction[:, None] - 0.8,
+                self._delay[:, None] / self.decimation,
+                self._gain_scale * 5.0 - 5.0,
+                self.steps[:, None] / self.max_steps,
+                self.interface.clock.moving[:, None],
+            ],
+            axis=1,
+        ).astype(np.float32)
+
+    def close(self) -> None:
+        """Close the worlds."""
+        for world in self.worlds:
+            world.close()
+
+    # ---- parts ------------------------------------------------------------------------------------------------
+
+    def _apply(self, action: NDArray[np.float32]) -> None:
+        command = self.interface.command(action, 0.0)
+        old, self._target = self._target, command.position
+        kp, kd = command.kp * self._gain_scale[:, :1], command.kd * self._gain_scale[:, 1:]
+        offset, zeros = self._offset, command.velocity
+        for sub in range(self.decimation):
+            # the encoder bias shifts what the motor holds by the same amount
+            target = np.where((sub >= self._delay)[:, None], self._target, old) - offset
+            for world, part in zip(self.worlds, self._slices, strict=True):
+                world.step(JointCommand(0.0, self.joint_names, target[part], zeros[part], zeros[part], kp[part], kd[part]))
+
+    def _read(self) -> None:
+        states, truths, feet = [], [], []
+        for world in self.worlds:
+            state, truth = world.read()
+            states.append(state)
+            truths.append(truth)
+            feet.append(world.foot_poses())
+        join = np.concatenate
+        self._position = join([t.position_base_in_world for t in truths])
+        self._linear = join([t.linear_velocity_base_in_world for t in truths])
+        self._force = join([t.foot_contact_force_n for t in truths])
+        self._quat = join([s.orientation_base_to_world for s in states])
+        self._gyro = join([s.angular_velocity_base_in_base for s in states])
+        self._q = join([s.joint_position for s in states])
+        self._velocity = join([s.joint_velocity for s in states])
+        self._effort = join([s.joint_effort for s in states])
+        self._foot_position, self._foot_quat, self._foot_velocity = (join(list(p)) for p in zip(*feet, strict=True))
+
+    def _measured(self) -> RobotState:
+        q, dq, gyro, quat = self._q + self._offset, self._velocity, self._gyro, self._quat
+        if self.config.randomise:
+            r, u = self.config.random, self.rng.uniform
+            q = q + u(-r.noise_joint_position, r.noise_joint_position, q.shape)
+            dq = dq + u(-r.noise_joint_velocity, r.noise_joint_velocity, dq.shape)
+            gyro = gyro + u(-r.noise_angular_velocity, r.noise_angular_velocity, gyro.shape)
+            tilt = u(-r.noise_tilt, r.noise_tilt, (2, self.count))
+            quat = quat_multiply(quat, quat_from_rpy(tilt[0], tilt[1], np.zeros(self.count)))
+        return RobotState(0.0, self.joint_names, q, dq, self._effort, quat, gyro, np.zeros((self.count, 3)))
+
+    def _foot_height(self) -> Array:
+        return self._foot_position[..., 2] - self.robot.sole_height_m
+
+    def _describe(self, action: NDArray[np.float32], velocity_before: Array) -> rewards.WalkStep:
+        c = self.config
+        velocity = quat_rotate_yaw_inverse(self._quat, self._linear)
+        # yaw rate of the heading frame: the vertical part of the angular velocity
+        yaw_rate = -np.sum(projected_gravity(self._quat) * self._gyro, axis=1)
+        blend = c.control_period_s / c.tracking_time_s
+        command = self.interface.velocity_command
+        self._mean += blend * (np.column_stack([velocity[:, :2], yaw_rate]) - self._mean)
+        self._mean_command += blend * (command - self._mean_command)
+        driven = self._driven
+        q = self._q[:, driven]
+        foot_yaw = yaw_from_quat(self._foot_quat) - yaw_from_quat(self._quat)[:, None]
+        offset = quat_rotate_yaw_inverse(self._quat, self._foot_position[:, 0] - self._foot_position[:, 1])
+        fell = (tilt_angle(self._quat) > FALL_TILT_RAD) | (self._position[:, 2] < FALL_HEIGHT_M)
+        clock = self.interface.clock
+        return rewards.WalkStep(
+            command=command,
+            velocity=velocity,
+            yaw_rate=yaw_rate,
+            mean_error=self._mean - self._mean_command,
+            angular_velocity=self._gyro,
+            gravity=projected_gravity(self._quat),
+            height=self._position[:, 2],
+            joint_position=q - self.interface.default_pose[driven],
+            joint_velocity=self._velocity[:, driven],
+            joint_acceleration=(self._velocity - velocity_before)[:, driven] / c.control_period_s,
+            torque=self._effort[:, driven],
+            limit_violation=np.maximum(q - self._soft_upper, 0.0) + np.maximum(self._soft_lower - q, 0.0),
+            action=self.interface.last_action,
+            previous_action=self._actions[0],
+            action_before_previous=self._actions[1],
+            foot_height=self._foot_height(),
+            foot_velocity=self._foot_velocity,
+            foot_tilt=tilt_angle(self._foot_quat),
+            foot_force=self._force,
+            foot_offset=offset[:, :2],
+            foot_yaw=(foot_yaw + np.pi) % (2.0 * np.pi) - np.pi,
+            phase_sin=np.sin(2.0 * np.pi * clock.phase),
+            moving=clock.moving.astype(np.float64),
+            fell=fell.astype(np.float64),
+        )
+
+    def _rewards(self, step: rewards.WalkStep) -> dict[str, Array]:
+        extra: dict[str, tuple[Any, ...]] = {
+            "swing_height": (self.config.gait.swing_height_m,),
+            "base_height": (self.config.base_height_m,),
+            "hip_deviation": (self._hips,),
+        }
+        terms = {}
+        for name, weight in self._weights.items():
+            if weight == 0.0:
+                continue
+            scale = self.config.control_period_s
+            if weight < 0.0 and name not in ("fall", "mean_linear_error", "mean_angular_error"):
+                scale *= self.penalty_scale
+            terms[name] = weight * scale * getattr(rewards, name)(step, *extra.get(name, ()))
+        return terms
+
+    # ---- random draws -----------------------------------------------------------------------------------------
+
+    def _variations(self, size: int) -> list[BodyVariation] | None:
+        if not self.config.randomise:
+            return None
+        r = self.config.random
+        return [
+            BodyVariation(
+                float(self.rng.uniform(*r.mass_scale)),
+                float(self.rng.uniform(*r.torso_payload_kg)),
+                tuple(self.rng.uniform(-r.torso_com_offset_m, r.torso_com_offset_m, 3).tolist()),
+            )
+            for _ in range(size)
+        ]
+
+    def _reset(self, index: NDArray[np.int64]) -> None:
+        c, r, k, u = self.config, self.config.random, len(index), self.rng.uniform
+        q = np.tile(self.interface.default_pose, (k, 1))
+        velocity = np.zeros((k, 6))
+        yaw = u(-np.pi, np.pi, k)
+        phase = self.rng.integers(0, 2, k) * 0.5
+        if c.randomise:
+            q[:, self._driven] += u(-r.initial_joint_position, r.initial_joint_position, (k, len(self._driven)))
+            velocity[:, :2] = u(-r.initial_velocity, r.initial_velocity, (k, 2))
+            self._gain_scale[index] = u(*r.gain_scale, (k, 2))
+            self._offset[index] = u(-r.joint_offset_rad, r.joint_offset_rad, (k, q.shape[1]))
+            low, high = (round(d / c.physics_dt_s) for d in r.action_delay_s)
+            self._delay[index] = self.rng.integers(low, high + 1, k)
+            self.friction[index] = u(*r.friction, k)
+        for world, part in zip(self.worlds, self._slices, strict=True):
+            mine = np.flatnonzero((index >= part.start) & (index < part.stop))
+            if mine.size:
+                local = index[mine] - part.start
+                world.reset(local.tolist(), q[mine], yaw[mine], velocity[mine])
+                if c.randomise:
+                    world.set_friction(self.friction[part])
+        self.interface.reset(index, phase)
+        self._target[index] = q
+        self._actions[:, index] = 0.0
+        self._mean[index] = 0.0
+        self._mean_command[index] = 0.0
+        self.steps[index] = 0
+        self._draw_commands(index)
+        self._push_left[index] = self._draw_steps(r.push_interval_s, k)
+
+    def _draw_steps(self, seconds: tuple[float, float], k: int) -> NDArray[np.int64]:
+        return np.round(self.rng.uniform(*seconds, k) / self.config.control_period_s).astype(np.int64)
+
+    def _draw_commands(self, index: NDArray[np.int64]) -> None:
+        c, k, u = self.config.command, len(index), self.rng.uniform
+        fraction = c.initial_fraction + (1.0 - c.initial_fraction) * min(1.0, 2.0 * self.difficulty)
+        drawn = np.column_stack([u(*c.vx, k), u(*c.vy, k), u(*c.wz, k)]) * fraction
+        axis = self.rng.integers(0, 3, k)
+        only = np.zeros((k, 3))
+        only[np.arange(k), axis] = 1.0
+        one = u(size=k) < c.one_axis_probability
+        drawn = np.where(one[:, None], drawn * only, drawn)
+        stand = u(size=k) < c.stand_probability
+        self.command[index] = np.where(stand[:, None], 0.0, drawn) if self.fixed_command is None else self.fixed_command
+        self._command_left[index] = self._draw_steps(c.hold_s, k)
+
+    def _push_and_command(self) -> None:
+        self._command_left -= 1
+        due = np.flatnonzero(self._command_left <= 0)
+        if due.size:
+            self._draw_commands(due)
+        if not self.config.randomise:
+            return
+        self._push_left -= 1
+        pushed = np.flatnonzero(self._push_left <= 0)
+        if not pushed.size:
+            return
+        r = self.config.random
+        strength = 0.2 + 0.8 * self.difficulty
+        delta = np.zeros((pushed.size, 6))
+        delta[:, :2] = self.rng.uniform(-r.push_velocity, r.push_velocity, (pushed.size, 2)) * strength
+        delta[:, 3:] = self.rng.uniform(-r.push_angular_velocity, r.push_angular_velocity, (pushed.size, 3)) * strength
+        self._push_left[pushed] = self._draw_steps(r.push_interval_s, pushed.size)
+        for world, part in zip(self.worlds, self._slices, strict=True):
+            mine = np.flatnonzero((pushed >= part.start) & (pushed < part.stop))
+            if mine.size:
+                world.change_base_velocity((pushed[mine] - part.start).tolist(), delta[mine])
+
+
+def nominal(config: WalkConfig) -> WalkConfig:
+    """Return the same task on the full, nominal robot: no noise, no pushes, no delay."""
+    return replace(config, randomise=False, movable="all", capsules=True)
