@@ -82,9 +82,9 @@ def _dispatch(name: str, args: list[str]) -> int:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0].startswith("tarsus_") and error.name == module_name:
+        if error.name is None or error.name == module_name:
             raise
-        _say(f"'tarsus {name}' needs the Python package '{error.name}', which is not installed: run 'make setup-dev'.")
+        _say(f"'tarsus {name}' needs the Python package '{error.name}', which is absent: run 'make setup-dev'.")
         return 1
     return int(getattr(module, function)(args))
 
@@ -93,9 +93,16 @@ def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name.ljust(width)}  {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
-        ["Usage: tarsus COMMAND [OPTIONS]", "", "Learned walking for legged robots, from gym to robot.", "", "Commands:"]
-        + lines
-        + ["", "'tarsus COMMAND --help' says more of each."]
+        [
+            "Usage: tarsus COMMAND [OPTIONS]",
+            "",
+            "Learned walking for legged robots, from gym to robot.",
+            "",
+            "Commands:",
+            *lines,
+            "",
+            "'tarsus COMMAND --help' says more of each.",
+        ]
     )
 
 

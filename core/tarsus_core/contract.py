@@ -135,8 +135,8 @@ class PolicyContract:
             PolicyFileError: for what is missing, unknown, of another version, or inconsistent.
         """
         try:
-            data = json.loads(text)
-        except ValueError as error:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise PolicyFileError(f"The policy's contract is no JSON ({error}): export the policy again.") from None
         if not isinstance(data, dict):
             raise PolicyFileError("The policy's contract is no JSON object: export the policy again.")
@@ -157,7 +157,7 @@ class PolicyContract:
             contract.check()
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())
-            raise PolicyFileError(f"The policy's contract is incomplete ({reason}): export the policy again.") from None
+            raise PolicyFileError(f"The policy's contract is wrong ({reason}): export the policy again.") from None
         return contract
 
     def check(self) -> None:
@@ -166,13 +166,6 @@ class PolicyContract:
         Raises:
             PolicyFileError: naming the field and its value.
         """
-        joints = len(self.joint_names)
-        for name in ("default_pose", "kp", "kd", "effort_limit_nm"):
-            _check_numbers(name, getattr(self, name), joints)
-        _check_numbers("action_scale", self.action_scale, self.action_size)
-        for name in ("kp", "kd", "effort_limit_nm", "action_scale"):
-            if min(getattr(self, name)) < 0.0:
-                raise PolicyFileError(f"The contract's {name} holds {min(getattr(self, name))}: it must not be negative.")
         for field_name in ("joint_names", "action_joint_names", "observed_joint_names"):
             names = getattr(self, field_name)
             if len(set(names)) != len(names) or not names:
@@ -180,9 +173,25 @@ class PolicyContract:
             for joint in names:
                 if joint not in self.joint_names:
                     raise PolicyFileError(f"The contract's {field_name} has joint '{joint}', which joint_names lacks.")
-        _check_numbers("control_period_s", (self.control_period_s, self.gait.period_s, self.action_clip), 3)
+        joints = len(self.joint_names)
+        for name in ("default_pose", "kp", "kd", "effort_limit_nm"):
+            _check_numbers(name, getattr(self, name), joints)
+        _check_numbers("action_scale", self.action_scale, self.action_size)
+        for name in ("kp", "kd", "effort_limit_nm", "action_scale"):
+            lowest = min(getattr(self, name))
+            if lowest < 0.0:
+                raise PolicyFileError(f"The contract's {name} holds {lowest}: it must not be negative.")
+        for name, value in (
+            ("control_period_s", self.control_period_s),
+            ("action_clip", self.action_clip),
+            ("gait.period_s", self.gait.period_s),
+            ("gait.stand_below", self.gait.stand_below),
+        ):
+            _check_numbers(name, (value,), 1)
         if not 0.001 <= self.control_period_s <= 0.1:
-            raise PolicyFileError(f"The contract's control_period_s is {self.control_period_s}: it must be in 0.001..0.1 s.")
+            raise PolicyFileError(
+                f"The contract's control_period_s is {self.control_period_s}: it must be in 0.001..0.1 s."
+            )
         if self.gait.period_s <= 0.0 or self.action_clip <= 0.0 or not self.gait.stand_below >= 0.0:
             raise PolicyFileError("The contract's gait period and action clip must be positive.")
         for axis in ("vx", "vy", "wz"):
@@ -198,14 +207,21 @@ class PolicyContract:
             "joint_velocity": len(self.observed_joint_names),
             "last_action": self.action_size,
         }
+        if not self.observation:
+            raise PolicyFileError("The contract's observation has no term.")
         for term in self.observation:
             if term.name not in TERM_SIZES:
-                raise PolicyFileError(f"The contract has an unknown observation term '{term.name}'{suggest(term.name, TERM_SIZES)}.")
+                raise PolicyFileError(
+                    f"The contract has an unknown observation term '{term.name}'{suggest(term.name, TERM_SIZES)}."
+                )
             expected = TERM_SIZES[term.name] or sizes[term.name]
             if term.size != expected:
-                raise PolicyFileError(f"The observation term '{term.name}' has size {term.size}, but it must be {expected}.")
-            if term.history < 1 or not math.isfinite(term.scale) or not term.clip > 0.0:
-                raise PolicyFileError(f"The observation term '{term.name}' has a history, scale or clip that cannot be used.")
+                raise PolicyFileError(
+                    f"The observation term '{term.name}' has size {term.size}, but it must be {expected}."
+                )
+            _check_numbers(f"scale and clip of '{term.name}'", (term.scale, term.clip), 2)
+            if not isinstance(term.history, int) or term.history < 1 or not term.clip > 0.0:
+                raise PolicyFileError(f"The observation term '{term.name}' has an unusable history, scale or clip.")
         names = [t.name for t in self.observation]
         if len(set(names)) != len(names):
             raise PolicyFileError(f"The contract repeats an observation term: {names}.")
@@ -213,7 +229,8 @@ class PolicyContract:
     def _check_golden(self) -> None:
         if len(self.golden_observations) != len(self.golden_actions):
             raise PolicyFileError(
-                f"The contract has {len(self.golden_observations)} golden observations and {len(self.golden_actions)} actions."
+                f"The contract has {len(self.golden_observations)} golden observations "
+                f"but {len(self.golden_actions)} golden actions."
             )
         for vector in self.golden_observations:
             _check_numbers("golden_observations", vector, self.observation_size)
@@ -227,15 +244,18 @@ class PolicyContract:
             PolicyFileError: naming what differs.
         """
         if self.robot != robot.name:
-            raise PolicyFileError(f"The policy is for robot '{self.robot}', not '{robot.name}': give a policy for '{robot.name}'.")
+            raise PolicyFileError(
+                f"The policy is for robot '{self.robot}', not '{robot.name}': give a policy for '{robot.name}'."
+            )
         for joint in self.joint_names:
             if joint not in robot.joint_names:
-                raise PolicyFileError(
-                    f"The policy drives joint '{joint}', which robot '{robot.name}' lacks{suggest(joint, robot.joint_names)}."
-                )
+                hint = suggest(joint, robot.joint_names)
+                raise PolicyFileError(f"The policy drives joint '{joint}', which robot '{robot.name}' lacks{hint}.")
         if set(self.joint_names) != set(robot.joint_names):
             missing = next(n for n in robot.joint_names if n not in self.joint_names)
-            raise PolicyFileError(f"The policy says nothing of joint '{missing}' of robot '{robot.name}': export it again.")
+            raise PolicyFileError(
+                f"The policy says nothing of joint '{missing}' of robot '{robot.name}': export it again."
+            )
         if self.urdf_sha256 != robot.urdf_sha256:
             raise PolicyFileError(
                 f"The policy was trained on another URDF (SHA-256 {self.urdf_sha256[:12]}...) than the robot's "
@@ -248,6 +268,10 @@ _DICTS = ("actuator", "provenance", "scorecard")
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
 def _check_numbers(name: str, values: tuple[float, ...], count: int) -> None:

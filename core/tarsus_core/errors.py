@@ -33,6 +33,10 @@ class PolicyFileError(TarsusError):
     """A policy file that is missing, damaged, or breaks its contract."""
 
 
+class OutputFileError(TarsusError):
+    """A file that cannot be written; what was there before is intact."""
+
+
 class DependencyError(TarsusError):
     """An optional package, compiler or program that is needed here and absent."""
 

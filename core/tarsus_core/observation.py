@@ -35,7 +35,9 @@ class PolicyInterface:
         place = joint_indices(joint_names, contract.joint_names)
         order = np.argsort(place) if sorted(place) == list(range(len(joint_names))) else None
         if order is None:
-            raise StateError(f"The robot has {len(joint_names)} joints but the policy commands {len(place)}: they must be the same.")
+            raise StateError(
+                f"The robot has {len(joint_names)} joints but the policy commands {len(place)}: they must be the same."
+            )
         self._observed = joint_indices(joint_names, contract.observed_joint_names)
         self._driven = joint_indices(joint_names, contract.action_joint_names)
         self.default_pose = np.array(contract.default_pose)[order]
@@ -69,9 +71,9 @@ class PolicyInterface:
         """
         self.velocity_command = self.clamp_command(np.reshape(velocity_command, (self.count, 3)))
         self.clock.start(self.velocity_command)
-        parts = []
+        parts: list[Array] = []
         for term, history in zip(self.contract.observation, self._history, strict=True):
-            value = np.clip(self._raw(term.name, state), -term.clip, term.clip) * term.scale
+            value: Array = np.clip(self._raw(term.name, state), -term.clip, term.clip) * term.scale
             if history is not None:
                 history[:, :-1] = history[:, 1:]
                 history[:, -1] = value

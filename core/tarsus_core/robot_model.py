@@ -105,7 +105,8 @@ class RobotModel:
         found = tuple(n for n in self.joint_names if re.fullmatch(pattern, n))
         if not found:
             known = (*self.groups, *self.joint_names)
-            raise RobotModelError(f"No joint or group of robot '{self.name}' matches '{pattern}'{suggest(pattern, known)}.")
+            hint = suggest(pattern, known)
+            raise RobotModelError(f"No joint or group of robot '{self.name}' matches '{pattern}'{hint}.")
         return found
 
     @cached_property
@@ -143,7 +144,9 @@ def load_robot(name_or_path: str) -> RobotModel:
         raise RobotModelError(f"Robot file '{path.name}': {error}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise RobotModelError(f"Robot file '{path.name}' cannot be read ({type(error).__name__}: {reason}): mend the file.") from None
+        raise RobotModelError(
+            f"Robot file '{path.name}' cannot be read ({type(error).__name__}: {reason}): mend the file."
+        ) from None
 
 
 def find_package_file(package: str, relative: str) -> Path:

@@ -60,7 +60,8 @@ class RobotState:
                 raise StateError(f"The state's {name} holds a value that is not finite: {value.tolist()}.")
         norm = np.linalg.norm(self.orientation_base_to_world, axis=-1)
         if np.any(np.abs(norm - 1.0) > 1e-2):
-            raise StateError(f"The state's orientation is no unit quaternion: its norm is {np.round(norm, 4).tolist()}.")
+            norms = np.round(norm, 4).tolist()
+            raise StateError(f"The state's orientation is no unit quaternion: its norm is {norms}.")
 
     def robot(self, index: int) -> RobotState:
         """Return the state of robot ``index`` of a batch, without the leading dimension."""
@@ -135,7 +136,9 @@ class JointCommand:
                 bad |= value < 0.0
             if bad.any():
                 joint = self.joint_names[int(np.argwhere(bad)[0][-1])]
-                raise StateError(f"The command's {name} of joint '{joint}' is {value[bad][0]}, which no actuator may get.")
+                raise StateError(
+                    f"The command's {name} of joint '{joint}' is {value[bad][0]}, which no actuator may get."
+                )
 
     def ordered(self, joint_names: tuple[str, ...]) -> JointCommand:
         """Return the same command with its joints in another order.
@@ -147,7 +150,8 @@ class JointCommand:
             return self
         if len(joint_names) != len(self.joint_names):
             raise StateError(
-                f"The command has {len(self.joint_names)} joints but the robot has {len(joint_names)}: send each joint once."
+                f"The command has {len(self.joint_names)} joints but the robot has {len(joint_names)}: "
+                "send each joint once."
             )
         index = joint_indices(self.joint_names, joint_names)
         return JointCommand(

@@ -94,7 +94,7 @@ def _spin(node: Node, stop: Future) -> int:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[Future]:
-    """Future that is done at the first SIGINT or SIGTERM; repeats, as a terminal and a launcher send them, change nothing.
+    """Future that is done at the first SIGINT or SIGTERM; repeats (from a terminal and a launcher) change nothing.
 
     Python runs signal handlers between two bytecodes of the main thread, which may be asleep inside the middleware;
     so the C handler's wake-up byte is read by a thread, and the thread completes the future, which wakes the executor.

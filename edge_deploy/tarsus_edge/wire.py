@@ -1,0 +1,88 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The protobuf wire format, as far as an ONNX file needs it: a strict walk over the fields of a message.
+
+Format: https://protobuf.dev/programming-guides/encoding. A message is a row of (tag, value); the tag is a varint of
+field number * 8 + wire type. Field numbers of ONNX: onnx/onnx.proto. Nothing is copied out but what is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tarsus_core.errors import PolicyFileError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_SIZES = {FIXED64: 8, FIXED32: 4}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a message, by its place in the file."""
+
+    number: int
+    wire_type: int
+    start: int
+    """where its tag begins"""
+    value_start: int
+    """where its value begins: for BYTES, after the length"""
+    end: int
+    """one past its last byte"""
+    value: int
+    """of a varint; 0 for other wire types"""
+
+
+def fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Field]:
+    """Walk the fields of the message in ``data[start:end]``; together they cover every byte of it.
+
+    Raises:
+        PolicyFileError: where the bytes stop being a message.
+    """
+    stop = len(data) if end is None else end
+    place = start
+    while place < stop:
+        tag, value_start = _varint(data, place, stop)
+        number, wire_type = tag >> 3, tag & 7
+        value = 0
+        if wire_type == VARINT:
+            value, after = _varint(data, value_start, stop)
+        elif wire_type == BYTES:
+            length, value_start = _varint(data, value_start, stop)
+            after = value_start + length
+        elif wire_type in _SIZES:
+            after = value_start + _SIZES[wire_type]
+        else:
+            raise PolicyFileError(f"byte {place} starts no field of a model")
+        if number == 0 or after > stop:
+            raise PolicyFileError(f"the field at byte {place} does not end within the file")
+        yield Field(number, wire_type, place, value_start, after, value)
+        place = after
+
+
+def bytes_field(number: int, value: bytes) -> bytes:
+    """Encode one length-delimited field."""
+    return encode_varint(number << 3 | BYTES) + encode_varint(len(value)) + value
+
+
+def encode_varint(value: int) -> bytes:
+    """Encode a non-negative integer in the fewest bytes."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _varint(data: bytes, place: int, stop: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):  # 64 bits in at most ten bytes
+        if place >= stop:
+            break
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+    raise PolicyFileError(f"the number that ends at byte {place} is not complete")
