@@ -96,10 +96,10 @@ class PolicyInterface:
         Raises:
             StateError: if the action is not finite; nothing is remembered of it.
         """
-        action = np.asarray(action, dtype=np.float64).reshape(self.count, -1)
-        if not np.isfinite(action).all():
+        wanted: Array = np.asarray(action, dtype=np.float64).reshape(self.count, -1)
+        if not np.isfinite(wanted).all():
             raise StateError("The policy's action is not finite: it is not used.")
-        clipped = np.clip(action, -self.contract.action_clip, self.contract.action_clip)
+        clipped: Array = np.clip(wanted, -self.contract.action_clip, self.contract.action_clip)
         self.last_action = clipped
         target = np.tile(self.default_pose, (self.count, 1))
         target[:, self._driven] += self._action_scale * clipped
