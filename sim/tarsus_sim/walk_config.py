@@ -54,8 +54,8 @@ class RewardConfig:
     angular_velocity_xy: float = -0.1
     vertical_velocity: float = -0.5
     base_height: float = -20.0
-    action_rate: float = -4.0
-    action_acceleration: float = -2.0
+    action_rate: float = -1.0
+    action_acceleration: float = -0.3
     torque: float = -2e-5
     joint_acceleration: float = -5e-7
     joint_limit: float = -5.0

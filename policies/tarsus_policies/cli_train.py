@@ -1,0 +1,105 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus train``: a policy from nothing, on CPU cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tarsus_core.cli import run_typer
+from tarsus_core.errors import ConfigError
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def train(
+    task: Annotated[str, typer.Argument(help="What to train: walk.")] = "walk",
+    minutes: Annotated[float | None, typer.Option(help="Stop after so much wall clock.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Stop after so many control periods of all robots, e.g. 5000000.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/<task>-<date>-<time>.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="Start from the networks of this run, with new settings.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file; by default the task's own.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: --set ppo.gamma=0.98")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
+) -> None:
+    """Train a policy with PPO in PyBullet.
+
+    Without --minutes or --steps it trains until Ctrl-C, which saves. Reward terms, errors and speed are in
+    TensorBoard: tensorboard --logdir runs
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: one thread a simulation process
+    for name, value in (("--minutes", minutes), ("--steps", steps)):
+        if value is not None and not value > 0:
+            raise ConfigError(f"{name} is {value}: it must be positive.")
+    overrides = list(set_ or [])
+    if seed is not None:
+        overrides.append(f"seed={seed}")
+    if workers is not None:
+        overrides.append(f"workers={workers}")
+
+    from tarsus_policies.run_folder import RunFolder
+    from tarsus_policies.settings import load_settings, task_settings
+
+    known = task_settings(task)
+    initial: dict[str, Any] | None = RunFolder(init_from).load() if init_from else None
+    if resume is not None:
+        if run is not None or config is not None:
+            raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
+        folder = RunFolder(resume)
+        settings = folder.settings(overrides)
+        folder.load()
+    else:
+        settings = load_settings(config or known, overrides)
+        folder = RunFolder(run or Path("runs") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}")
+        folder.create(settings)
+    _train(settings, folder, resume is not None, initial, minutes, steps, quiet)
+
+
+def _train(settings: Any, folder: Any, resume: bool, initial: Any, minutes: float | None, steps: int | None, quiet: bool) -> None:
+    from tarsus_policies.progress_bar import TrainingBar
+    from tarsus_policies.trainer import Progress, Trainer
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    trainer = Trainer(settings, folder, resume, initial)
+    started = time.monotonic()
+    first_steps = trainer.progress.steps
+
+    def done(progress: Progress) -> float | None:
+        shares = []
+        if minutes is not None:
+            shares.append((time.monotonic() - started) / (60.0 * minutes))
+        if steps is not None:
+            shares.append((progress.steps - first_steps) / steps)
+        return max(shares) if shares else None
+
+    try:
+        with TrainingBar(hidden=quiet) as bar:
+            path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)))
+        print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"\nStopped at {trainer.progress.steps:,} steps; saved. Go on: tarsus train --resume {folder.path}", file=sys.stderr)
+        print(f"Next: tarsus export {folder.path}", file=sys.stderr)
+        raise
+    finally:
+        trainer.close()
+    print(f"Next: tarsus export {folder.path}", file=sys.stderr)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point of ``tarsus train``."""
+    return run_typer(app, "tarsus train", argv)

@@ -1,0 +1,128 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Actor and critic: rsl_rl's MLP models, made exactly mirror-symmetric, the actor on top of a reference gait."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from rsl_rl.models import MLPModel
+from tensordict import TensorDict
+from torch import Tensor, nn
+
+from tarsus_core.contract import PolicyContract
+from tarsus_core.robot_model import load_robot
+from tarsus_policies.reference_gait import ReferenceGait
+from tarsus_policies.settings import GaitReference
+from tarsus_policies.symmetry import Mirror, action_mirror, observation_mirror, privileged_mirror
+
+
+class MirrorMap(nn.Module):
+    """A Mirror as a torch module, exact and exportable."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        super().__init__()
+        self.register_buffer("index", torch.as_tensor(mirror.index, dtype=torch.long), persistent=False)
+        self.register_buffer("sign", torch.as_tensor(mirror.sign, dtype=torch.float32), persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Mirror values (n, size)."""
+        return torch.index_select(values, 1, self.index) * self.sign
+
+
+class SymmetricActor(nn.Module):
+    """action(o) = reference(o) + s/2 (f(o) + M f(M o)): equivariant, so that left and right are learned once."""
+
+    def __init__(self, normalizer: nn.Module, mlp: nn.Module, head: dict[str, Any]) -> None:
+        super().__init__()
+        contract: PolicyContract = head["contract"]
+        robot = load_robot(contract.robot)
+        self.normalizer = normalizer
+        self.mlp = mlp
+        self.reference = ReferenceGait(contract, head["reference"])
+        self.observation_mirror = MirrorMap(observation_mirror(contract, robot))
+        self.action_mirror = MirrorMap(action_mirror(contract, robot))
+        self.output_scale = float(head["output_scale"])
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Return the mean action (n, action_size) of observations (n, observation_size)."""
+        both = torch.cat([observation, self.observation_mirror(observation)], dim=0)
+        out = self.mlp(self.normalizer(both))
+        count = observation.shape[0]
+        mean = (out[:count] + self.action_mirror(out[count:])) * (0.5 * self.output_scale)
+        return mean + self.reference(observation)
+
+
+class GaitActor(MLPModel):
+    """rsl_rl actor model around ``SymmetricActor``."""
+
+    def __init__(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any) -> None:
+        """Build it; ``head`` among the options holds contract, reference and output_scale."""
+        head = options.pop("head")
+        super().__init__(obs, obs_groups, obs_set, output_dim, **options)
+        last = [m for m in self.mlp.modules() if isinstance(m, nn.Linear)][-1]
+        with torch.no_grad():  # start at the reference gait
+            last.weight *= 0.01
+            last.bias.zero_()
+        self.body = SymmetricActor(self.obs_normalizer, self.mlp, head)
+
+    def forward(
+        self, obs: TensorDict, masks: Tensor | None = None, hidden_state: Any = None, stochastic_output: bool = False
+    ) -> Tensor:
+        """Return the mean action, or a sample around it."""
+        mean = self.body(torch.cat([obs[g] for g in self.obs_groups], dim=-1))
+        if self.distribution is None or not stochastic_output:
+            return mean
+        self.distribution.update(mean)
+        return self.distribution.sample()
+
+    def export_module(self) -> nn.Module:
+        """Return a copy for export: raw observation in, action out."""
+        return copy.deepcopy(self.body).eval()
+
+
+class SymmetricCritic(MLPModel):
+    """rsl_rl critic model whose value does not change under mirroring."""
+
+    def __init__(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any) -> None:
+        """Build it; ``contract`` among the options says how to mirror."""
+        contract: PolicyContract = options.pop("contract")
+        super().__init__(obs, obs_groups, obs_set, output_dim, **options)
+        robot = load_robot(contract.robot)
+        self.mirrors = nn.ModuleDict(
+            {"policy": MirrorMap(observation_mirror(contract, robot)), "privileged": MirrorMap(privileged_mirror())}
+        )
+
+    def forward(
+        self, obs: TensorDict, masks: Tensor | None = None, hidden_state: Any = None, stochastic_output: bool = False
+    ) -> Tensor:
+        """Return the value (n, 1)."""
+        straight = torch.cat([obs[g] for g in self.obs_groups], dim=-1)
+        mirrored = torch.cat([self.mirrors[g](obs[g]) for g in self.obs_groups], dim=-1)
+        out = self.mlp(self.obs_normalizer(torch.cat([straight, mirrored], dim=0)))
+        count = straight.shape[0]
+        return 0.5 * (out[:count] + out[count:])
+
+
+def fresh_actor(contract: PolicyContract, reference: GaitReference, ppo: Any) -> GaitActor:
+    """Build an untrained actor with the shapes of the settings, ready to load a checkpoint into."""
+    obs = TensorDict({"policy": torch.zeros(1, contract.observation_size)}, batch_size=[1])
+    return GaitActor(obs, {"actor": ["policy"]}, "actor", contract.action_size, **actor_options(contract, reference, ppo))
+
+
+def actor_options(contract: PolicyContract, reference: GaitReference, ppo: Any) -> dict[str, Any]:
+    """Constructor options of GaitActor for rsl_rl."""
+    return {
+        "hidden_dims": list(ppo.actor_hidden),
+        "activation": "elu",
+        "obs_normalization": True,
+        "distribution_cfg": {
+            "class_name": "GaussianDistribution",
+            "init_std": ppo.init_std,
+            "std_type": "log",
+            "std_range": (ppo.least_std, 1.0),
+        },
+        "head": {"contract": contract, "reference": reference, "output_scale": ppo.output_scale},
+    }

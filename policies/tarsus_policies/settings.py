@@ -1,0 +1,226 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a training run: frozen dataclasses, a strict YAML file, and overrides from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tarsus_core.errors import ConfigError, suggest
+from tarsus_sim.walk_config import WalkConfig
+
+FOLDER = Path(__file__).parent / "settings"
+
+
+@dataclass(frozen=True)
+class PpoSettings:
+    """Proximal policy optimisation, as rsl_rl implements it."""
+
+    steps_per_update: int = 24
+    """control periods each robot collects before an update"""
+    epochs: int = 5
+    minibatches: int = 4
+    clip: float = 0.2
+    gamma: float = 0.99
+    lam: float = 0.95
+    value_loss_coef: float = 1.0
+    entropy_coef: float = 0.003
+    learning_rate: float = 5e-4
+    learning_rate_range: tuple[float, float] = (5e-5, 2e-3)
+    desired_kl: float = 0.012
+    """the learning rate follows the KL divergence of a whole update, once an update"""
+    max_grad_norm: float = 1.0
+    actor_hidden: tuple[int, ...] = (256, 128, 64)
+    critic_hidden: tuple[int, ...] = (256, 128)
+    init_std: float = 0.15
+    """of the action, in its own unit"""
+    least_std: float = 0.04
+    output_scale: float = 0.25
+    """factor on the network's output, so that a unit of it is a quarter of the action's"""
+
+
+@dataclass(frozen=True)
+class GaitReference:
+    """The reference that the network's output is added to; see reference_gait.py. All zero switches it off."""
+
+    swing_knee_rad: float = 0.6
+    """knee bend at mid swing beyond the default pose; hip and ankle take half of it each"""
+    leg_length_m: float = 0.6
+    """hip to sole in the default pose: turns a step length into an angle"""
+
+
+@dataclass(frozen=True)
+class CurriculumSettings:
+    """Difficulty (commands, pushes) and penalties grow while the robots track well and seldom fall."""
+
+    rate: float = 0.005
+    """change of the difficulty per update, of 1"""
+    good_error: float = 0.22
+    """mean velocity error (m/s) below which it grows"""
+    good_falls: float = 0.35
+    """falls per robot in 20 s below which it grows"""
+    penalty_start: float = 0.3
+    """factor on the penalties at difficulty 0; 1 at difficulty 1"""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """A whole run."""
+
+    task: WalkConfig = WalkConfig()
+    ppo: PpoSettings = PpoSettings()
+    reference: GaitReference = GaitReference()
+    curriculum: CurriculumSettings = CurriculumSettings()
+    seed: int = 1
+    robots: int = 256
+    workers: int = 2
+    save_every_s: float = 60.0
+    """wall clock between checkpoints"""
+    keep_checkpoints: int = 5
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def load_settings(path: Path, overrides: list[str] | None = None) -> TrainSettings:
+    """Read a settings file and apply ``key.sub=value`` overrides.
+
+    Raises:
+        ConfigError: naming an unknown key, a value of a wrong type or range, or a file that cannot be read.
+    """
+    if not path.is_file():
+        raise ConfigError(f"There is no settings file '{path}'.")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file '{path}' is no YAML ({' '.join(str(error).split())}).") from None
+    for override in overrides or []:
+        _apply_override(data, override)
+    settings = typing.cast(TrainSettings, build(TrainSettings, data, str(path.name)))
+    check(settings)
+    return settings
+
+
+def task_settings(task: str) -> Path:
+    """Path of the settings file of a task that ships.
+
+    Raises:
+        ConfigError: for an unknown task.
+    """
+    path = FOLDER / f"{task}.yaml"
+    if not path.is_file():
+        known = [p.stem for p in FOLDER.glob("*.yaml")]
+        raise ConfigError(f"There is no task '{task}'{suggest(task, known)}: see 'tarsus train --help'.")
+    return path
+
+
+def dump_settings(settings: TrainSettings) -> str:
+    """Return the settings as YAML that ``load_settings`` reads back to equal settings."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(settings)), sort_keys=False, allow_unicode=True)
+
+
+def check(settings: TrainSettings) -> None:
+    """Refuse values that cannot work together.
+
+    Raises:
+        ConfigError: naming the setting and its value.
+    """
+    s, p = settings, settings.ppo
+    wrong = [
+        ("robots", s.robots, s.robots >= 1 and s.robots % max(1, s.workers) == 0, "a multiple of workers"),
+        ("workers", s.workers, 0 <= s.workers <= 256, "0 to 256"),
+        ("seed", s.seed, s.seed >= 0, "0 or more"),
+        ("save_every_s", s.save_every_s, s.save_every_s > 0, "positive"),
+        ("keep_checkpoints", s.keep_checkpoints, s.keep_checkpoints >= 1, "1 or more"),
+        ("ppo.steps_per_update", p.steps_per_update, p.steps_per_update >= 2, "2 or more"),
+        ("ppo.epochs", p.epochs, p.epochs >= 1, "1 or more"),
+        ("ppo.gamma", p.gamma, 0.0 < p.gamma <= 1.0, "in (0, 1]"),
+        ("ppo.lam", p.lam, 0.0 <= p.lam <= 1.0, "in [0, 1]"),
+        ("ppo.learning_rate", p.learning_rate, 0.0 < p.learning_rate < 1.0, "in (0, 1)"),
+        ("ppo.init_std", p.init_std, p.init_std > 0.0, "positive"),
+        ("task.gait.period_s", s.task.gait.period_s, 0.2 <= s.task.gait.period_s <= 3.0, "0.2 to 3 s"),
+        ("task.episode_s", s.task.episode_s, s.task.episode_s >= 1.0, "1 s or more"),
+        ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 1, "1 or more"),
+        ("ppo.minibatches", p.minibatches, 1 <= p.minibatches <= s.robots * p.steps_per_update, "1 to the batch size"),
+    ]
+    for name, value, fine, wanted in wrong:
+        if not fine:
+            raise ConfigError(f"The setting '{name}' is {value}: it must be {wanted}.")
+    ratio = s.task.control_period_s / s.task.physics_dt_s
+    if abs(ratio - round(ratio)) > 1e-9 or round(ratio) < 1:
+        raise ConfigError(
+            f"The setting 'task.control_period_s' is {s.task.control_period_s}: it must be a multiple of "
+            f"task.physics_dt_s, which is {s.task.physics_dt_s}."
+        )
+
+
+def build(kind: type, data: Any, where: str) -> Any:
+    """Build a dataclass from a mapping, refusing unknown keys and wrong types."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"The setting '{where}' must be a mapping, not {data!r}.")
+    hints = typing.get_type_hints(kind)
+    known = [f.name for f in dataclasses.fields(kind)]
+    values = {}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(f"There is no setting '{key}' in '{where}'{suggest(str(key), known)}.")
+        values[key] = _convert(hints[key], value, key if where.endswith(".yaml") else f"{where}.{key}")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type, hint), value, where)
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _convert(next(a for a in args if a is not type(None)), value, where)
+    if origin is tuple:
+        variable = len(args) == 2 and args[1] is Ellipsis
+        if isinstance(value, list | tuple) and (variable or len(value) == len(args)):
+            kinds = [args[0]] * len(value) if variable else args
+            return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
+        raise ConfigError(f"The setting '{where}' is {value!r}: it must be a list of {len(args)} values.")
+    if origin is dict:
+        if isinstance(value, dict):
+            return {str(k): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
+        raise ConfigError(f"The setting '{where}' is {value!r}: it must be a mapping.")
+    if hint is float and isinstance(value, str):
+        try:
+            value = float(value)  # YAML reads 5e-4 as text
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (bool, str) and isinstance(value, hint):
+        return value
+    raise ConfigError(f"The setting '{where}' is {value!r}: it must be {'a finite number' if hint is float else hint.__name__}.")
+
+
+def _apply_override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"The override '{override}' has no value: write key=value, for instance ppo.gamma=0.98.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"The override '{override}' has a value that is no YAML.") from None
+    *path, last = key.split(".")
+    for part in path:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"The override '{override}' goes through '{part}', which is no group of settings.")
+    data[last] = value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,259 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trains a policy with rsl_rl's PPO on the vectorised walking environment."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rsl_rl.algorithms import PPO
+from torch.utils.tensorboard import SummaryWriter
+
+from tarsus_core.errors import ConfigError, TarsusError
+from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
+from tarsus_policies.rsl_env import RslWalkEnv
+from tarsus_policies.run_folder import RunFolder
+from tarsus_policies.settings import TrainSettings
+from tarsus_sim.vector_env import WalkVectorEnv
+
+
+class TrainingError(TarsusError):
+    """Training that cannot go on, for instance after a loss stopped being finite."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; saved with each checkpoint."""
+
+    update: int = 0
+    steps: int = 0
+    """control periods of all robots together"""
+    seconds: float = 0.0
+    """of training, over all sessions"""
+    difficulty: float = 0.0
+    reward: float = 0.0
+    """mean a control period"""
+    error: float = 1.0
+    """mean velocity error, m/s"""
+    falls: float = 10.0
+    """per robot in 20 s"""
+    steps_per_s: float = 0.0
+
+
+class Trainer:
+    """Owns environment, algorithm and run folder; ``run`` trains until told to stop."""
+
+    def __init__(self, settings: TrainSettings, folder: RunFolder, resume: bool = False, initial: dict[str, Any] | None = None) -> None:
+        """Start the workers and build the networks.
+
+        Args:
+            settings: resolved settings.
+            folder: where checkpoints and events go.
+            resume: go on from the folder's newest checkpoint.
+            initial: a checkpoint of another run whose networks this run starts from.
+        """
+        self.settings, self.folder = settings, folder
+        self.progress = Progress()
+        content = folder.load() if resume else None
+        start = 0 if content is None else int(content["iter"])
+        torch.manual_seed(settings.seed + 1_000_003 * start)
+        torch.set_num_threads(max(1, settings.workers))
+        env = WalkVectorEnv(settings.task, settings.robots, settings.workers, settings.seed + 1_000_003 * start)
+        try:
+            self.env = RslWalkEnv(env)
+            self.algorithm = _build_algorithm(self.env, settings)
+            for source in (content, initial):
+                if source is not None:
+                    self._restore(source, networks_only=source is initial)
+            self._curriculum()
+        except BaseException:
+            env.close()
+            raise
+
+    def run(self, should_stop: Callable[[Progress], bool], report: Callable[[Progress], None]) -> Path:
+        """Train; save every ``save_every_s``, at the end, and when interrupted. Return the last checkpoint.
+
+        Args:
+            should_stop: asked after every update.
+            report: told of every update.
+        """
+        writer = SummaryWriter(str(self.folder.path))
+        saved_at = time.monotonic()
+        path: Path | None = None
+        try:
+            while not should_stop(self.progress):
+                self._update(writer)
+                report(self.progress)
+                if time.monotonic() - saved_at >= self.settings.save_every_s:
+                    path, saved_at = self.save(), time.monotonic()
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        else:
+            path = self.save()
+        finally:
+            writer.close()
+        return path
+
+    def save(self) -> Path:
+        """Write a checkpoint."""
+        content = self.algorithm.save()
+        content["iter"] = self.progress.update
+        content["learning_rate"] = self.algorithm.learning_rate
+        content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
+        return self.folder.save(self.progress.update, content, self.settings.keep_checkpoints)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self.env.env.close()
+
+    def _restore(self, content: dict[str, Any], networks_only: bool) -> None:
+        try:
+            self.algorithm.load(
+                content, {"actor": True, "critic": True, "optimizer": not networks_only, "iteration": False}, strict=True
+            )
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise ConfigError(f"The checkpoint does not fit the settings ({reason}): resume with the run's own settings.") from None
+        if networks_only:
+            return
+        known = vars(Progress())
+        self.progress = Progress(**{k: v for k, v in content["infos"].items() if k in known})
+        self._set_learning_rate(float(content["learning_rate"]))
+
+    def _update(self, writer: SummaryWriter) -> None:
+        algorithm, ppo, progress = self.algorithm, self.settings.ppo, self.progress
+        started = time.monotonic()
+        obs = self.env.get_observations()
+        algorithm.train_mode()
+        terms: dict[str, float] = {}
+        falls, error, reward = 0, 0.0, 0.0
+        with torch.inference_mode():
+            for _ in range(ppo.steps_per_update):
+                obs, rewards, dones, extras = self.env.step(algorithm.act(obs))
+                if not torch.isfinite(rewards).all():
+                    raise TrainingError(f"A reward is not finite at update {progress.update}: the last checkpoint is kept.")
+                algorithm.process_env_step(obs, rewards, dones, extras)
+                falls += extras["falls"]
+                infos = extras["infos"]
+                error += float(np.linalg.norm(infos["error"][:, :2], axis=1).mean())
+                reward += float(rewards.mean())
+                for name, value in infos["terms"].items():
+                    terms[name] = terms.get(name, 0.0) + value
+            algorithm.compute_returns(obs)
+        sampled = time.monotonic()
+        losses = algorithm.update()
+        if not all(math.isfinite(v) for v in losses.values()):
+            raise TrainingError(f"The loss is not finite at update {progress.update}: lower ppo.learning_rate and --resume.")
+        kl = self._follow_kl()
+        ended = time.monotonic()
+
+        count, control = ppo.steps_per_update, self.settings.task.control_period_s
+        progress.update += 1
+        progress.steps += count * self.settings.robots
+        progress.seconds += ended - started
+        progress.steps_per_s = count * self.settings.robots / (ended - started)
+        progress.reward = reward / count
+        progress.error += 0.2 * (error / count - progress.error)
+        progress.falls += 0.05 * (falls / self.settings.robots / (count * control) * 20.0 - progress.falls)
+        self._curriculum()
+        scalars = {
+            "train/reward": progress.reward,
+            "train/velocity_error": error / count,
+            "train/falls_per_20s": progress.falls,
+            "train/difficulty": progress.difficulty,
+            "train/kl": kl,
+            "train/learning_rate": algorithm.learning_rate,
+            "train/action_std": float(algorithm.get_policy().output_std.mean()),
+            "speed/steps_per_s": progress.steps_per_s,
+            "speed/sampling_share": (sampled - started) / (ended - started),
+            **{f"loss/{k}": v for k, v in losses.items()},
+            **{f"reward/{k}": v / count / control for k, v in terms.items()},
+        }
+        for name, value in scalars.items():
+            writer.add_scalar(name, value, progress.steps)
+
+    def _follow_kl(self) -> float:
+        """KL divergence of the whole update, on part of its batch; the learning rate follows it."""
+        ppo, storage = self.settings.ppo, self.algorithm.storage
+        with torch.no_grad():
+            observations = storage.observations.flatten(0, 1)[::4]
+            old = tuple(p.flatten(0, 1)[::4] for p in storage.distribution_params)
+            self.algorithm.actor(observations, stochastic_output=True)
+            new = self.algorithm.actor.output_distribution_params
+            kl = float(self.algorithm.actor.get_kl_divergence(old, new).mean())
+        low, high = ppo.learning_rate_range
+        rate = self.algorithm.learning_rate
+        if kl > 1.5 * ppo.desired_kl:
+            rate /= 1.2
+        elif kl < ppo.desired_kl / 1.5:
+            rate *= 1.1
+        self._set_learning_rate(min(high, max(low, rate)))
+        return kl
+
+    def _set_learning_rate(self, rate: float) -> None:
+        self.algorithm.learning_rate = rate
+        for group in self.algorithm.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _curriculum(self) -> None:
+        c, p = self.settings.curriculum, self.progress
+        if p.update > 0:
+            good = p.error < c.good_error and p.falls < c.good_falls
+            bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
+            p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
+        self.env.env.set_curriculum(p.difficulty, c.penalty_start + (1.0 - c.penalty_start) * p.difficulty)
+
+
+def _build_algorithm(env: RslWalkEnv, settings: TrainSettings) -> PPO:
+    ppo, contract = settings.ppo, env.env.contract
+    config = {
+        "num_steps_per_env": ppo.steps_per_update,
+        "obs_groups": {"actor": ["policy"], "critic": ["policy", "privileged"]},
+        "multi_gpu": None,
+        "actor": {"class_name": GaitActor, **actor_options(contract, settings.reference, ppo)},
+        "critic": {
+            "class_name": SymmetricCritic,
+            "hidden_dims": list(ppo.critic_hidden),
+            "activation": "elu",
+            "obs_normalization": True,
+            "contract": contract,
+        },
+        "algorithm": {
+            "class_name": PPO,
+            "num_learning_epochs": ppo.epochs,
+            "num_mini_batches": ppo.minibatches,
+            "clip_param": ppo.clip,
+            "gamma": ppo.gamma,
+            "lam": ppo.lam,
+            "value_loss_coef": ppo.value_loss_coef,
+            "entropy_coef": ppo.entropy_coef,
+            "learning_rate": ppo.learning_rate,
+            "max_grad_norm": ppo.max_grad_norm,
+            "schedule": "fixed",
+            "desired_kl": None,
+        },
+    }
+    with contextlib.redirect_stdout(io.StringIO()):  # rsl_rl prints both networks
+        return PPO.construct_algorithm(env.get_observations(), env, config, "cpu")
+
+
+def git_revision() -> str:
+    """Revision of the source tree, with a plus sign where it was changed; 'unknown' outside a checkout."""
+    try:
+        git = ["git", "-C", str(Path(__file__).parent)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        dirty = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
