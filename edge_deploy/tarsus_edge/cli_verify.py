@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def verify(
     policy: Annotated[str, typer.Argument(help="Path of the policy file.", metavar="POLICY.ONNX")],
-    robot: Annotated[str, typer.Option(help="Robot it must fit, by name or YAML file; default: the contract's own.")] = "",
+    robot: Annotated[str, typer.Option(help="Robot it must fit: name or YAML file.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     time: Annotated[bool, typer.Option("--time", help="Also time a call against bare ONNX Runtime.")] = False,
 ) -> None:
@@ -74,7 +74,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _table(title: str, *columns: str, numbers_from: int | None = None) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_header=bool(columns))
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.show_header = bool(columns)
     for i, column in enumerate(columns):
         right = numbers_from is not None and i >= numbers_from
         table.add_column(column, justify="right" if right else "left", overflow="fold")

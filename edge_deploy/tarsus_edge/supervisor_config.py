@@ -1,0 +1,94 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every threshold of the safety supervisor, with its unit, its range and where it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from tarsus_core.errors import ConfigError
+
+
+def _number(default: float, low: float, high: float, description: str) -> float:
+    """Field with its allowed range and a description, which the node shows as a parameter."""
+    field: float = dataclasses.field(default=default, metadata={"range": (low, high), "description": description})
+    return field
+
+
+@dataclass(frozen=True)
+class SupervisorConfig:
+    """Thresholds of the supervisor. Each is a number within the range that ``limits_of`` gives.
+
+    Raises:
+        ConfigError: for a value outside its range, or ages in the wrong order.
+    """
+
+    # Ages. Others react to a lost command after 50 ms (unitree_ros_real), 100 ms (upkie) or 300 ms (a public watchdog
+    # for the G1); the robot's state comes every 5 ms or faster and the policy's command every 20 ms.
+    state_age_warn_s: float = _number(0.020, 0.001, 1.0, "Age of the robot state that counts as late [s]")
+    state_age_damp_s: float = _number(0.050, 0.001, 1.0, "Age of the robot state at which the robot is damped [s]")
+    command_age_hold_s: float = _number(
+        0.060, 0.001, 1.0, "Age of the policy's command at which its pose is only held, and no older one is taken [s]"
+    )
+    command_age_damp_s: float = _number(
+        # The robot must be damped within 100 ms: one state period and the reaction itself are taken off.
+        0.090,
+        0.001,
+        1.0,
+        "Age of the policy's command at which the robot is damped [s]",
+    )
+
+    # Falls and runaways: 1.0 rad is what unitree_sdk2, unitree_rl_lab and upkie use.
+    tilt_damp_rad: float = _number(1.0, 0.1, math.pi, "Tilt of the base at which the robot is damped [rad]")
+    joint_speed_factor: float = _number(
+        # The motors cannot reach their limit under load, so more than 1.5 of it (30 to 55 rad/s on the G1; a public
+        # watchdog takes 40 rad/s) is a collapse or a broken reading.
+        1.5,
+        0.1,
+        10.0,
+        "Joint speed at which the robot is damped, as a multiple of the joint's speed limit",
+    )
+
+    # Standing up: 3 s, as unitree_rl_lab.
+    stand_duration_s: float = _number(3.0, 3.0, 60.0, "Duration of the ramp from the measured to the standing pose [s]")
+    stand_gain_ramp_s: float = _number(1.0, 0.0, 60.0, "Time in which the stiffness grows to its full value [s]")
+    walk_blend_s: float = _number(0.5, 0.0, 5.0, "Time in which the policy takes over from the standing pose [s]")
+
+    # The target may run ahead of the joint, since it is the PD law that makes the torque: a multiple of the joint's
+    # speed limit stops only what no trained policy asks for. At 2, a knee's target may move 0.8 rad in 20 ms.
+    target_speed_factor: float = _number(
+        2.0, 0.1, 100.0, "Fastest change of a position target, as a multiple of the joint's speed limit"
+    )
+    damping_scale: float = _number(
+        # A flat kd 3 (unitree_rl_lab) or 8 (rl_sar) exceeds 2 I / dt for the light arm joints at 200 Hz, where explicit
+        # damping becomes unstable; the contract's own kd (2 z I w) is 0.6 of that bound for every joint.
+        1.0,
+        0.0,
+        2.0,
+        "Damping of the passive and damped robot, as a multiple of the policy's kd",
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, value in dataclasses.asdict(self).items():
+            low, high = limits_of(name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ConfigError(f"The supervisor's {name} is {value!r}: it must be in {low:g}..{high:g}.")
+        for first, second in (
+            ("state_age_warn_s", "state_age_damp_s"),
+            ("command_age_hold_s", "command_age_damp_s"),
+            ("stand_gain_ramp_s", "stand_duration_s"),
+        ):
+            if getattr(self, first) > getattr(self, second):
+                raise ConfigError(
+                    f"The supervisor's {first} is {getattr(self, first)}: it must not exceed {second} "
+                    f"({getattr(self, second)})."
+                )
+
+
+def limits_of(name: str) -> tuple[float, float]:
+    """Smallest and largest allowed value of a field."""
+    low, high = SupervisorConfig.__dataclass_fields__[name].metadata["range"]
+    return float(low), float(high)
