@@ -13,6 +13,8 @@
 #
 # A stamp is the digest of all that a step depends on, this tree's place included. It is removed before the step and
 # written after it: an interrupted set-up, a moved tree or a copied one starts that step again from nothing.
+#
+# PYTHON=/path/to/python3.11 in the environment names the Python to use; python3.11, python3 and python are tried.
 set -euo pipefail
 
 level=${1:-}
@@ -51,29 +53,31 @@ has_python() { "$venv/bin/python" -I -S -c '' 2> /dev/null; }
 
 is_done() { [[ -r $stamps/$1 && $(< "$stamps/$1") == "$2" ]]; }
 
-# Prints (on standard output) the path of a CPython 3.11 that can build and install, or says in one sentence what is missing.
+# Prints (on standard output) the path of a CPython 3.11 that can build and install, or says what is missing.
 find_python() {
-    local mend="install it (Debian 12: apt install python3 python3-venv python3-dev) or name one: make ... PYTHON=/path/to/python3.11"
     local candidates=(python3.11 python3 python) candidate version found=""
     [[ -z ${PYTHON:-} ]] || candidates=("$PYTHON")
     for candidate in "${candidates[@]}"; do
-        version=$("$candidate" -c 'import platform; print(platform.python_implementation(), ".".join(platform.python_version_tuple()[:2]))' 2> /dev/null) || continue
-        if [[ $version == "CPython 3.11" ]]; then
-            "$candidate" -c 'import ensurepip, venv' 2> /dev/null ||
-                die "$candidate cannot make virtual environments: install its venv module (Debian 12: apt install python3-venv)."
-            "$candidate" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
-                die "$candidate has no Python.h, which building the messages needs: install its headers (Debian 12: apt install python3-dev)."
-            command -v "$candidate"
-            return
+        version=$("$candidate" -c 'import platform as p; print(p.python_implementation(), p.python_version())' \
+            2> /dev/null) || continue
+        if [[ $version != "CPython 3.11."* ]]; then
+            found+="${found:+, }$candidate is $version"
+            continue
         fi
-        found+="${found:+, }$candidate is $version"
+        "$candidate" -c 'import ensurepip, venv' 2> /dev/null ||
+            die "$candidate cannot make virtual environments: install its venv (Debian 12: apt install python3-venv)."
+        [[ -e $("$candidate" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h ]] ||
+            die "$candidate has no Python.h to build with: install its headers (Debian 12: apt install python3-dev)."
+        command -v "$candidate"
+        return
     done
-    die "Python 3.11 is needed and was not found (${found:-tried ${candidates[*]}}): $mend."
+    die "CPython 3.11 is needed, and found was ${found:-nothing (tried ${candidates[*]})}: install it" \
+        "(Debian 12: apt install python3 python3-venv python3-dev) or name it (make ... PYTHON=/path/to/python3.11)."
 }
 
 check_machine() {
     [[ $(uname -sm) == "Linux x86_64" ]] ||
-        die "this is $(uname -sm), and pip has ROS 2 for Linux x86_64 only: elsewhere build ros_ws with colcon in a ROS 2 installation."
+        die "this is $(uname -sm), and pip has ROS 2 for Linux x86_64 only: build ros_ws with colcon under a ROS 2 installation."
     local tool missing="" version
     for tool in gcc g++ make cmake; do
         command -v "$tool" > /dev/null || missing+=" $tool"
@@ -84,15 +88,31 @@ check_machine() {
         die "CMake 3.21 or newer is needed, and $(command -v cmake) is $version: install a newer one (Debian 12 has 3.25)."
 }
 
-# run NAME COMMAND...: the output goes to a log, and its end is shown if the command fails.
+# run NAME COMMAND...: the output goes to a log, and its end is shown if the command fails. The command has a process
+# group of its own, so that a signal to this script ends all of it.
+child=
 run() {
-    local log=$venv/log/$1.log
+    local log=$venv/log/$1.log status=0
     shift
-    "$@" > "$log" 2>&1 && return
+    set -m
+    "$@" > "$log" 2>&1 < /dev/null &
+    child=$!
+    set +m
+    wait "$child" || status=$?
+    child=
+    [[ $status != 0 ]] || return 0
     tail -n 25 "$log"
-    say "failed: see ${log#"$PWD"/} above; when mended, run the same command again."
-    exit 1
+    die "${log#"$PWD"/} ends as above: mend what it names (network, disk space, compiler), and run the same command again."
 }
+
+stop() {
+    trap '' INT TERM
+    [[ -z $child ]] || { kill -TERM -- "-$child"; wait "$child"; } 2> /dev/null || true
+    say "stopped before it was complete: the same command starts it again."
+    exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 install_packages() {
     local python
