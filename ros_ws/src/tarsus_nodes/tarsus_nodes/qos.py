@@ -12,10 +12,16 @@ def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityP
 
 
 COMMAND_QOS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
-"""Commands (joint_command, policy/command, cmd_vel): the newest counts, and it must arrive."""
+"""Commands (cmd_vel, and in real time joint_command and policy/command): the newest counts, and it must arrive."""
 
-STATUS_QOS = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
-"""Status that a late subscriber must see at once (supervisor/state)."""
+
+def command_qos(lockstep: bool) -> QoSProfile:
+    """Commands, with room for a few in lockstep, where none may be overtaken by the next."""
+    return _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE) if lockstep else COMMAND_QOS
+
+
+STATUS_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""Status that a late subscriber must see at once, in order (supervisor/state)."""
 
 
 def sensor_qos(lockstep: bool) -> QoSProfile:

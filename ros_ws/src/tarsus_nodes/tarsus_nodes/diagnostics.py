@@ -1,0 +1,66 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every node says of itself once a second on ``diagnostics``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+Report = tuple[str, str, Mapping[str, object]]
+"""Level (``ok``, ``warn`` or ``error``), one sentence, and values by name."""
+
+_LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
+
+
+class Diagnostics:
+    """Publishes a report of the node at 1 Hz of the steady clock, whatever happens to simulated or wall time."""
+
+    def __init__(self, node: Node, report: Callable[[], Report], hardware_id: str = "") -> None:
+        """Ask ``report`` once a second and publish what it says."""
+        self._node = node
+        self._report = report
+        self._hardware_id = hardware_id
+        self._publisher = node.create_publisher(DiagnosticArray, "diagnostics", 10)
+        self._timer = node.create_timer(1.0, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish(self) -> None:
+        """Publish a report now."""
+        level, text, values = self._report()
+        status = DiagnosticStatus(
+            level=_LEVELS[level],
+            name=self._node.get_fully_qualified_name().lstrip("/"),
+            message=text,
+            hardware_id=self._hardware_id,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+
+class Rate:
+    """How often something happens, between two looks at it."""
+
+    def __init__(self, now_s: float) -> None:
+        """Start to count at ``now_s``."""
+        self._count = 0
+        self._since_s = now_s
+
+    def count(self) -> None:
+        """Note that it happened."""
+        self._count += 1
+
+    def look(self, now_s: float) -> float:
+        """Return events per second since the last look, in Hz."""
+        elapsed, count = now_s - self._since_s, self._count
+        self._count, self._since_s = 0, now_s
+        return count / elapsed if elapsed > 0.0 else 0.0
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

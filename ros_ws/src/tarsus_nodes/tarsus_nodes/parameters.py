@@ -1,0 +1,31 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declaring parameters: each with a description, its range, and fixed once the node runs unless said otherwise."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+Value = TypeVar("Value", bool, int, float, str)
+
+
+def declare(
+    node: Node,
+    name: str,
+    default: Value,
+    description: str,
+    *,
+    limits: tuple[float, float] | None = None,
+    read_only: bool = True,
+) -> Value:
+    """Declare a parameter and return its value at start; ``limits`` are its smallest and largest value."""
+    descriptor = ParameterDescriptor(description=description, read_only=read_only)
+    if limits is not None and isinstance(default, float):
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(limits[0]), to_value=float(limits[1]))]
+    elif limits is not None:
+        descriptor.integer_range = [IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
+    value: Value = node.declare_parameter(name, default, descriptor).value
+    return value

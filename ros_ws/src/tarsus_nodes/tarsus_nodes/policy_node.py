@@ -1,0 +1,176 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Node ``policy``: robot states and a velocity in, joint commands out. A lifecycle node, since it owns a model."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from geometry_msgs.msg import Twist, TwistStamped
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import Imu, JointState
+from tarsus_msgs.msg import JointCommand as JointCommandMsg
+from tarsus_msgs.msg import SupervisorState
+
+from tarsus_core.errors import ConfigError, StateError, TarsusError
+from tarsus_core.robot_model import load_robot
+from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
+from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.supervisor import State
+from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
+from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.pairing import Pairing
+from tarsus_nodes.parameters import declare
+from tarsus_nodes.process import run_node
+from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
+
+
+class PolicyNode(LifecycleNode):
+    """Runs a policy file. Configure loads and proves it, activate lets it answer states.
+
+    Subscribes ``joint_states``, ``imu/data``, ``cmd_vel``, ``supervisor/state``; publishes ``policy/command``. In
+    lockstep it also waits for the supervisor's state of the same stamp, so that an answer follows from what the
+    messages say and not from when they come.
+    """
+
+    def __init__(self, **node_arguments: Any) -> None:
+        """Declare the parameters; nothing is loaded yet."""
+        super().__init__("policy", **node_arguments)
+        self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx)")
+        self._robot_name = declare(self, "robot", "g1", "Robot that the policy must fit: a name or a YAML file")
+        self._lockstep = declare(self, "lockstep", False, "Answer by stamps alone, as the lockstep simulator needs")
+        self._state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
+        timeout_s = declare(self, "cmd_vel_timeout_s", 0.5, "Age at which cmd_vel is zero [s]", limits=(0.02, 60.0))
+        stamped = declare(self, "cmd_vel_stamped", True, "Whether cmd_vel is a TwistStamped, else a Twist")
+
+        self._runner: PolicyRunner | None = None
+        self._active = False
+        self._mode = State.PASSIVE
+        self._velocity = VelocityInput(timeout_s)
+        self._stamp_s = 0.0
+        self._sequence = 0
+        self._errors = 0
+        self._last_error = ""
+        self._answer_s = 0.0
+        topics = ("joint_states", "imu/data", *(["supervisor/state"] if self._lockstep else []))
+        self._pairing = Pairing(*topics)
+        self._rate = Rate(time.monotonic())
+
+        qos = sensor_qos(self._lockstep)
+        self._publisher = self.create_lifecycle_publisher(JointCommandMsg, "policy/command", command_qos(self._lockstep))
+        self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
+        self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
+        self.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)
+        if stamped:
+            self.create_subscription(TwistStamped, "cmd_vel", lambda m: self._on_velocity(m.twist), COMMAND_QOS)
+        else:
+            self.create_subscription(Twist, "cmd_vel", self._on_velocity, COMMAND_QOS)
+        self._diagnostics = Diagnostics(self, self._report, self._robot_name)
+
+    # ---- lifecycle ----
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the policy and prove it; a refusal is logged as one sentence and fails the transition."""
+        try:
+            if not self._policy_path:
+                raise ConfigError("The parameter 'policy' is empty: give the path of a policy file.")
+            robot = load_robot(self._robot_name)
+            session = PolicySession(self._policy_path, robot)
+            self._runner = PolicyRunner(session, robot.joint_names, self._state_period_s)
+        except TarsusError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(f"Loaded '{self._policy_path}' (SHA-256 {session.policy_sha256[:12]}...).")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to answer states, from rest."""
+        assert self._runner is not None
+        self._runner = PolicyRunner(self._runner.session, self._runner.interface.joint_names, self._state_period_s)
+        self._active = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent; the supervisor damps a walking robot."""
+        self._active = False
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the policy."""
+        self._runner = None
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent for good."""
+        self._active = False
+        self._runner = None
+        return super().on_shutdown(state)
+
+    # ---- messages ----
+
+    def _on_message(self, topic: str, message: Any) -> None:
+        if topic == "joint_states":
+            self._stamp_s = seconds_from_stamp(message.header.stamp)
+        if not self._active:
+            return
+        messages = self._pairing.add(topic, message)
+        if messages is not None:
+            mode = State(messages["supervisor/state"].state) if self._lockstep else self._mode
+            self._answer(messages["joint_states"], messages["imu/data"], mode)
+
+    def _on_supervisor(self, message: SupervisorState) -> None:
+        self._mode = State(message.state)
+        if self._lockstep:
+            self._on_message("supervisor/state", message)
+
+    def _on_velocity(self, twist: Twist) -> None:
+        self._velocity.update(velocity_command(twist), self._now())
+
+    def _answer(self, joints: JointState, imu: Imu, mode: State) -> None:
+        assert self._runner is not None
+        start = time.perf_counter()
+        try:
+            state = robot_state(joints, imu, self._runner.interface.joint_names)
+            command = self._runner.step(state, mode, self._velocity.value(self._now()))
+        except StateError as error:
+            self._errors += 1
+            self._last_error = str(error)
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        if command is not None:
+            self._sequence += 1
+            self._publisher.publish(joint_command_message(command, self._sequence))
+            self._rate.count()
+            self._answer_s = time.perf_counter() - start
+
+    def _now(self) -> float:
+        """Time that ages the velocity command: the states' in lockstep, else a steady clock's."""
+        return self._stamp_s if self._lockstep else time.monotonic()
+
+    def _report(self) -> Report:
+        values: dict[str, object] = {
+            "active": self._active,
+            "supervisor": self._mode.name,
+            "rate [Hz]": self._rate.look(time.monotonic()),
+            "time to answer [ms]": self._answer_s * 1e3,
+            "cmd_vel age [s]": self._velocity.age(self._now()),
+            "cmd_vel rejected": self._velocity.rejected,
+            "states not answered": self._errors,
+        }
+        if self._runner is not None:
+            values["policy sha256"] = self._runner.session.policy_sha256
+            values["resets while walking"] = self._runner.resets
+        if self._errors:
+            return "warn", self._last_error, values
+        return "ok", "The policy answers." if self._active else "The policy is not active.", values
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(run_node(PolicyNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Node ``supervisor``: the one publisher of ``joint_command``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Imu, JointState
+from std_srvs.srv import Trigger
+from tarsus_msgs.msg import JointCommand as JointCommandMsg
+from tarsus_msgs.msg import SupervisorState
+
+from tarsus_core.errors import ConfigError, StateError
+from tarsus_core.robot_model import load_robot
+from tarsus_core.state import JointCommand
+from tarsus_edge.policy_file import read_policy
+from tarsus_edge.schedule import ControlSchedule
+from tarsus_edge.supervisor import Answer, State, Supervisor
+from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
+from tarsus_nodes.conversions import joint_command, joint_command_message, robot_state, stamp_from_seconds
+from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.pairing import Pairing
+from tarsus_nodes.parameters import declare
+from tarsus_nodes.process import run_node
+from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
+
+CHECK_PERIOD_S = 0.01
+"""s between two looks at the ages when no message comes"""
+STATUS_PERIOD_S = 0.1
+
+
+class SupervisorNode(Node):
+    """Feeds the supervisor with messages and publishes what it decides.
+
+    In real time the clock is steady. A command goes out for each new control period while the robot is passive, stands
+    or is damped, at once for each policy command while it walks, and at once when it is damped. In lockstep the clock
+    is the states' stamps, and the state that begins a control period gets exactly one command, with its stamp.
+    """
+
+    def __init__(self, **node_arguments: Any) -> None:
+        """Declare the parameters, read the pose and the gains from the policy's contract, start PASSIVE.
+
+        Raises:
+            TarsusError: for a policy file, robot or threshold that cannot be used.
+        """
+        super().__init__("supervisor", **node_arguments)
+        path = declare(self, "policy", "", "Path of the policy file, whose pose and gains the robot stands with")
+        robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
+        self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
+        state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
+        self._patience_s = declare(
+            self, "lockstep_timeout_s", 1.0, "Steady time without an answer of the policy at which lockstep damps [s]",
+            limits=(0.05, 60.0),
+        )
+        config = self._declare_config()
+        if not path:
+            raise ConfigError("The parameter 'policy' is empty: give the path of a policy file.")
+        robot = load_robot(robot_name)
+        contract = read_policy(path).contract
+        contract.check_robot(robot)
+        self._names = robot.joint_names
+        self._schedule = ControlSchedule.of(contract.control_period_s, state_period_s)
+        self.supervisor = Supervisor.for_policy(config, robot, contract)
+
+        self._sequence = 0
+        self._messages_rejected = 0
+        self._awaited_stamp_s: float | None = None
+        self._awaited_since_s = 0.0
+        self._answered_period: int | None = None
+        self._shown: tuple[object, ...] = ()
+        self._pairing = Pairing("joint_states", "imu/data")
+        self._rate = Rate(time.monotonic())
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        qos = sensor_qos(self._lockstep)
+        commands_qos = command_qos(self._lockstep)
+        self._commands = self.create_publisher(JointCommandMsg, "joint_command", commands_qos)
+        self._status = self.create_publisher(SupervisorState, "supervisor/state", STATUS_QOS)
+        self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
+        self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
+        self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
+        for name in ("arm", "stand", "walk", "damp", "reset"):
+            self.create_service(Trigger, f"supervisor/{name}", self._service(name))
+        self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
+        if not self._lockstep:
+            self.create_timer(STATUS_PERIOD_S, lambda: self._show(always=True), clock=steady)
+        self._diagnostics = Diagnostics(self, self._report, robot.name)
+        self._show(always=True)
+
+    def on_stop(self) -> None:
+        """Damp the robot with the last command of this process."""
+        self.supervisor.damp(self._now(), "The supervisor was stopped.")
+        self._send(self.supervisor.tick(self._now()))
+        self._show()
+
+    def _declare_config(self) -> SupervisorConfig:
+        default = SupervisorConfig()
+        values: dict[str, float] = {}
+        for field in dataclasses.fields(SupervisorConfig):
+            number: float = getattr(default, field.name)
+            values[field.name] = declare(
+                self, field.name, number, field.metadata["description"], limits=limits_of(field.name)
+            )
+        return SupervisorConfig(**values)
+
+    def _now(self) -> float:
+        """Clock of all ages: the states' own in lockstep, where the simulator waits for us, else a steady one."""
+        if self._lockstep:
+            return self.supervisor.state_stamp_s or 0.0
+        return time.monotonic()
+
+    # ---- what comes in ----
+
+    def _on_message(self, topic: str, message: Any) -> None:
+        messages = self._pairing.add(topic, message)
+        if messages is None:
+            return
+        try:
+            state = robot_state(messages["joint_states"], messages["imu/data"], self._names)
+        except StateError as error:
+            self._messages_rejected += 1
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        now = state.stamp_s if self._lockstep else time.monotonic()
+        self.supervisor.on_state(state, now)
+        self._rate.count()
+        if self._lockstep:
+            self._on_lockstep_state(state.stamp_s)
+        else:
+            self._on_real_time_state(state.stamp_s, now)
+
+    def _on_real_time_state(self, stamp_s: float, now: float) -> None:
+        self.supervisor.check(now)
+        damped_now = self._show()
+        period = self._schedule.period(stamp_s)
+        walking = self.supervisor.state is State.WALK and not self.supervisor.holding(now)
+        if damped_now or (period != self._answered_period and not walking):
+            self._answered_period = period
+            self._send(self.supervisor.tick(now))
+
+    def _on_lockstep_state(self, stamp_s: float) -> None:
+        if not self._schedule.begins(stamp_s):
+            self._show()
+            return
+        self._awaited_stamp_s = stamp_s
+        self._awaited_since_s = time.monotonic()
+        self._show(always=True)  # of this stamp: the policy waits for it
+        if self.supervisor.state is not State.WALK:
+            self._answer_lockstep()
+
+    def _on_policy_command(self, message: JointCommandMsg) -> None:
+        try:
+            command = joint_command(message)
+        except StateError as error:
+            self._messages_rejected += 1
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        now = self._now()
+        if not self.supervisor.on_policy_command(command, now):
+            self.get_logger().warning(self.supervisor.last_rejection, throttle_duration_sec=1.0)
+        elif self.supervisor.state is State.WALK and not self._lockstep:
+            self._send(self.supervisor.tick(now))
+            self._show()
+        if self._lockstep and command.stamp_s == self._awaited_stamp_s and self.supervisor.state is State.WALK:
+            self._answer_lockstep()  # a rejected command is answered too, by holding the one before
+
+    def _on_timer(self) -> None:
+        """Notice what does not come."""
+        if self._lockstep:
+            waited_s = time.monotonic() - self._awaited_since_s
+            if self._awaited_stamp_s is not None and waited_s > self._patience_s:
+                self.supervisor.damp(self._now(), f"No policy command for {self._patience_s:g} s.")
+                self._answer_lockstep()
+                self._show()
+            return
+        now = time.monotonic()
+        self.supervisor.check(now)
+        if self._show():
+            self._send(self.supervisor.tick(now))
+
+    def _service(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
+        def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            request: Callable[[float], Answer] = getattr(self.supervisor, name)
+            response.success, response.message = request(self._now())
+            self.get_logger().info(f"{name}: {response.message}")
+            damped_now = self._show()
+            if self._awaited_stamp_s is not None and damped_now:
+                self._answer_lockstep()
+            elif damped_now and not self._lockstep:
+                self._send(self.supervisor.tick(self._now()))
+            return response
+
+        return answer
+
+    # ---- what goes out ----
+
+    def _answer_lockstep(self) -> None:
+        """Send the one command for the awaited stamp."""
+        command = self.supervisor.tick(self._now())
+        if command is not None and self._awaited_stamp_s is not None:
+            self._send(dataclasses.replace(command, stamp_s=self._awaited_stamp_s))
+            self._awaited_stamp_s = None
+
+    def _send(self, command: JointCommand | None) -> None:
+        if command is not None:
+            self._sequence += 1
+            self._commands.publish(joint_command_message(command, self._sequence))
+
+    def _show(self, always: bool = False) -> bool:
+        """Publish the status if it is news; return whether the news is that the robot is damped."""
+        s, now = self.supervisor, self._now()
+        status = (s.state, s.armed, s.ready, s.reason)
+        news = status != self._shown
+        damped_now = s.state is State.DAMP and self._shown[:1] != (State.DAMP,)
+        self._shown = status
+        if damped_now:
+            self.get_logger().error(f"Damped: {s.reason}")
+        if news or always:
+            self._publish_status(now)
+        return damped_now
+
+    def _publish_status(self, now: float) -> None:
+        s = self.supervisor
+        message = SupervisorState(
+            state=int(s.state),
+            armed=s.armed,
+            ready=s.ready,
+            reason=s.reason,
+            state_age=s.state_age(now),
+            command_age=s.command_age(now),
+            commands_rejected=s.commands_rejected,
+            commands_clamped=s.commands_clamped,
+        )
+        message.header.stamp = stamp_from_seconds(s.state_stamp_s or 0.0)
+        self._status.publish(message)
+
+    def _report(self) -> Report:
+        s, now = self.supervisor, self._now()
+        values: dict[str, object] = {
+            "state": s.state.name,
+            "states [Hz]": self._rate.look(time.monotonic()),
+            "state age [ms]": s.state_age(now) * 1e3,
+            "states late": s.states_late,
+            "states rejected": s.states_rejected + self._messages_rejected,
+            "command age [ms]": s.command_age(now) * 1e3,
+            "commands rejected": s.commands_rejected,
+            "last rejection": s.last_rejection,
+            "commands clamped": s.commands_clamped,
+            "last clamp": s.last_clamp,
+        }
+        if s.state is State.DAMP:
+            return "error", s.reason, values
+        if s.state_age(now) > s.config.state_age_warn_s and not self._lockstep:
+            return "warn", "The robot state is late.", values
+        return "ok", f"The robot is in {s.state.name}.", values
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(run_node(SupervisorNode))
+
+
+if __name__ == "__main__":
+    main()
