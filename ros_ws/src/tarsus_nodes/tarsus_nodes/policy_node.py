@@ -59,7 +59,8 @@ class PolicyNode(LifecycleNode):
         self._rate = Rate(time.monotonic())
 
         qos = sensor_qos(self._lockstep)
-        self._publisher = self.create_lifecycle_publisher(JointCommandMsg, "policy/command", command_qos(self._lockstep))
+        commands_qos = command_qos(self._lockstep)
+        self._publisher = self.create_lifecycle_publisher(JointCommandMsg, "policy/command", commands_qos)
         self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
         self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
         self.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)

@@ -1,0 +1,93 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes in tests: a ROS domain that no other test uses, and waiting on conditions instead of sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+FIRST_DOMAIN, LAST_DOMAIN = 50, 101  # above 101 a domain's ports reach into the ephemeral range
+LOCK_PORT = 21400
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+@contextlib.contextmanager
+def own_domain() -> Iterator[int]:
+    """Take a ROS domain for this test alone: a port per domain is bound while it is in use on this machine."""
+    domains = list(range(FIRST_DOMAIN, LAST_DOMAIN + 1))
+    random.Random(os.getpid()).shuffle(domains)
+    for domain in domains:
+        with socket.socket() as lock:
+            try:
+                lock.bind(("127.0.0.1", LOCK_PORT + domain))
+            except OSError:
+                continue
+            yield domain
+            return
+    raise RuntimeError("every ROS domain for tests is taken")
+
+
+class Ros:
+    """A context on a domain of its own with an executor; nodes live until it is closed."""
+
+    def __init__(self, domain_id: int) -> None:
+        """Start ROS in this process, apart from any default context."""
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        self.domain_id = domain_id
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain_id)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self._nodes: list[Node] = []
+
+    def node(self, cls: Callable[..., AnyNode], *args: Any, parameters: dict[str, Any] | None = None) -> AnyNode:
+        """Make a node with parameters and let the executor run it."""
+        overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
+        node = cls(*args, context=self.context, parameter_overrides=overrides)
+        self._nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "the condition") -> None:
+        """Run callbacks until the condition holds; fail after ``timeout_s``."""
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, duration_s: float) -> None:
+        """Run callbacks for a while, where nothing must happen."""
+        end = time.monotonic() + duration_s
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def close(self) -> None:
+        """Stop everything."""
+        for node in self._nodes:
+            self.executor.remove_node(node)
+            node.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+
+
+@contextlib.contextmanager
+def ros() -> Iterator[Ros]:
+    """Give a ``Ros`` on a domain of its own."""
+    with own_domain() as domain:
+        session = Ros(domain)
+        try:
+            yield session
+        finally:
+            session.close()
