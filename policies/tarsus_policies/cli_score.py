@@ -31,7 +31,7 @@ def score(
     seconds: Annotated[float, typer.Option(help="Length of each command in s; the first 2 s are not counted.")] = 10.0,
     seeds: Annotated[int, typer.Option(help="Runs of each command.")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw commanded against achieved velocity.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what was commanded and achieved.")] = None,
 ) -> None:
     """Measure how well a policy walks: velocity errors on a grid of commands, falls, and drift while standing.
 

@@ -8,6 +8,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from tarsus_core.errors import SimulationError, TarsusError
@@ -54,7 +55,7 @@ def _share(
     say: Say,
 ) -> list[Result]:
     context = multiprocessing.get_context("spawn")
-    processes: list[multiprocessing.process.BaseProcess] = []
+    processes: list[SpawnProcess] = []
     pipes: list[Connection] = []
     results: dict[int, Result] = {}
     left = iter(enumerate(jobs))

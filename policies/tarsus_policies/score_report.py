@@ -22,13 +22,15 @@ def score_table(score: Score) -> Table:
     settings = score.settings
     table = Table(
         title=f"{score.robot} in PyBullet: {settings.seconds:g} s a command, {settings.seeds} seeds",
-        caption="vx, vy in m/s, wz in rad/s; achieved and error are means over the seeds",
+        caption="vx, vy in m/s, wz in rad/s; got and error are means over the seeds",
         box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
+        pad_edge=False,
     )
-    for kind in ("command", "achieved", "error"):
+    for kind in ("asked", "got", "error"):
         for axis, _, _ in AXES:
-            table.add_column(f"{kind if axis == 'vx' else ''}\n{axis}", justify="right", no_wrap=True)
-    table.add_column("\nfell", justify="right", no_wrap=True)
+            table.add_column(f"{kind if axis == 'vx' else ''}\n{axis}", justify="right", min_width=5, no_wrap=True)
+    table.add_column("\nfell", justify="right", min_width=6, no_wrap=True)
     for row in score.as_dict()["commands"]:
         wanted = [f"{row[axis]:+.2f}" if row[axis] else "[dim]0[/dim]" for axis, _, _ in AXES]
         achieved = [f"{row[f'mean_{axis}']:+.3f}" for axis, _, _ in AXES]

@@ -1,0 +1,81 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus export``: turns a training run into a policy file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tarsus_core.cli import run_typer
+from tarsus_core.errors import ConfigError, DependencyError, OutputFileError
+from tarsus_core.files import write_atomically
+from tarsus_policies.cli_score import default_workers, progress_bar
+from tarsus_policies.score_report import score_summary, score_table
+from tarsus_policies.scorer import score_policy
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    output: Annotated[Path, typer.Option(metavar="FILE.onnx", help="Policy file to write.")] = Path("policy.onnx"),
+    checkpoint: Annotated[int | None, typer.Option(help="Number of a checkpoint; by default the newest.")] = None,
+    score: Annotated[bool, typer.Option(help="Measure how it walks, and put that into the contract.")] = True,
+) -> None:
+    """Turn a training run into one policy file: network, contract, proof and scorecard.
+
+    The network that ONNX Runtime runs is proven against the trained one on what it meets while it walks.
+    """
+    _check_output(output)
+    try:  # here, because torch takes seconds to import: neither --help nor a wrong path should wait for it
+        from tarsus_policies import export as exporting
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"'tarsus export' needs the package '{error.name}', which is absent: run 'make setup'."
+        ) from None
+
+    console = Console(highlight=False, soft_wrap=True)
+    found = exporting.read_checkpoint(run, checkpoint)
+    console.print(f"Exporting {found.path}.", markup=False)
+    made = exporting.export_policy(found)
+    console.print(
+        f"Torch and ONNX Runtime agree to {made.difference:.1e} on {made.observations} observations of walks."
+    )
+    if score:
+        with progress_bar("scoring") as say:
+            result = score_policy(made.file, workers=default_workers(), progress=say)
+        made = exporting.with_scorecard(made, result)
+        Console().print(score_table(result))
+        console.print(score_summary(result))
+    write_atomically(output, made.file.data)
+    contract = made.file.contract
+    console.print(
+        f"Wrote {output} ({len(made.file.data) / 1024:.0f} KiB, SHA-256 {made.file.sha256[:12]}...): "
+        f"{contract.observation_size} observations in, {contract.action_size} actions out, "
+        f"{len(contract.golden_observations)} golden vectors.",
+        markup=False,
+    )
+    path = shlex.quote(str(output))
+    after = f"tarsus launch sim policy:={path}" if score else f"tarsus score {path}"
+    console.print(f"Next: {after}", markup=False)
+
+
+def _check_output(path: Path) -> None:
+    if path.suffix != ".onnx":
+        raise ConfigError(f"The output '{path}' must be a .onnx file: give another name.")
+    if path.is_dir():
+        raise OutputFileError(f"The output '{path}' is a folder: give the name of a file.")
+    if not path.absolute().parent.is_dir():
+        raise OutputFileError(f"There is no folder '{path.parent}' for the output: make it, or give another path.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    return run_typer(app, "tarsus export", argv)

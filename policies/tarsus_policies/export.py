@@ -1,0 +1,261 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turns a checkpoint of a training run into a policy file: one ONNX network with its contract, proven and scored.
+
+The same checkpoint gives the same file, byte for byte, on one machine: nothing in it depends on time, place or names
+of folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from tarsus_core import __version__
+from tarsus_core.contract import PolicyContract
+from tarsus_core.errors import ConfigError, PolicyFileError
+from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
+from tarsus_edge.policy_session import PolicySession
+from tarsus_policies.gait_actor import fresh_actor
+from tarsus_policies.run_folder import RunFolder
+from tarsus_policies.scorer import STAND, Command, Score, ScoreSettings, score_run
+from tarsus_policies.settings import TrainSettings
+from tarsus_sim.walk_task import walk_contract
+
+OPSET = 18
+IR_VERSION = 9
+"""of ONNX 1.14; ONNX Runtime from 1.15 on reads it"""
+MAX_DIFFERENCE = 1e-5
+"""between an action of torch and of ONNX Runtime; see GOLDEN_ATOL in tarsus_edge.policy_session"""
+GOLDEN_COMMANDS: tuple[Command, ...] = (STAND, (0.5, 0.0, 0.0), (0.0, 0.2, 0.0), (0.3, 0.0, -0.4))
+GOLDEN_SECONDS = 4.0
+GOLDEN_PER_COMMAND = 4
+PACKAGES = ("torch", "rsl-rl-lib", "onnx", "onnxscript", "onnxruntime", "pybullet", "numpy")
+
+Floats = NDArray[np.float32]
+Module = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run after one of its updates."""
+
+    path: Path
+    settings: TrainSettings
+    actor: dict[str, torch.Tensor]
+    infos: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A policy file that was proven but not yet written."""
+
+    file: PolicyFile
+    difference: float
+    """largest difference between torch's and ONNX Runtime's actions on ``observations`` observations"""
+    observations: int
+
+
+def read_checkpoint(run: Path, update: int | None = None) -> Checkpoint:
+    """Read a checkpoint of a training run, the newest unless told otherwise.
+
+    Raises:
+        ConfigError: for a folder that is no run, or settings that cannot be used.
+        CheckpointError: for a run without that checkpoint, or a damaged one.
+    """
+    if not run.is_dir():
+        raise ConfigError(f"There is no training run '{run}': make one with 'tarsus train walk', or check the path.")
+    folder = RunFolder(run)
+    settings = folder.settings()
+    content = folder.load(update)
+    path = folder.checkpoints / f"model_{folder.updates()[-1] if update is None else update}.pt"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(path, settings, content["actor_state_dict"], content["infos"] or {}, digest)
+
+
+def build_actor(checkpoint: Checkpoint, contract: PolicyContract) -> torch.nn.Module:
+    """Rebuild the network of a checkpoint: raw observation (n, observation_size) in, action (n, action_size) out.
+
+    Raises:
+        ConfigError: if its weights do not fit the run's settings.
+    """
+    actor = fresh_actor(contract, checkpoint.settings.reference, checkpoint.settings.ppo)
+    try:
+        actor.load_state_dict(checkpoint.actor)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).partition(": ")[2][:120]
+        raise ConfigError(
+            f"The checkpoint '{checkpoint.path}' does not fit the settings of its run ({reason}...): "
+            "give the settings.yaml it was trained with."
+        ) from None
+    return actor.export_module()
+
+
+def to_onnx(module: torch.nn.Module, contract: PolicyContract) -> bytes:
+    """Serialise a network as ONNX: ``observation`` (1, observation_size) to ``action`` (1, action_size), float32."""
+    example = torch.zeros(1, contract.observation_size)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of packages that no policy needs
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch uses deprecated parts of itself
+            program = torch.onnx.export(
+                module,
+                (example,),
+                input_names=["observation"],
+                output_names=["action"],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+    assert program is not None, "torch.onnx.export returns a program when dynamo is on"
+    model: onnx.ModelProto = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what says where and by whom a model was exported, such as stack traces with paths."""
+    model.ir_version = IR_VERSION
+    model.producer_version = model.producer_version.partition("+")[0]
+    parts = (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output)
+    for part in parts:
+        del part.metadata_props[:]
+        part.doc_string = ""
+    del model.graph.value_info[:]
+
+
+class Network:
+    """An ONNX network that no contract covers yet, run as ``PolicySession`` runs it, row by row on one thread."""
+
+    def __init__(self, model: bytes, contract: PolicyContract) -> None:
+        self.contract = contract
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def run(self, observation: NDArray[np.floating]) -> Floats:
+        """Actions (n, action_size) for observations (n, observation_size)."""
+        rows = np.asarray(observation, dtype=np.float32)
+        return np.concatenate([self._session.run(None, {"observation": rows[i : i + 1]})[0] for i in range(len(rows))])
+
+
+def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
+    """Observations (k, observation_size), one array a command, that the policy meets while it walks the robot."""
+    settings = ScoreSettings(seconds=seconds, settle_s=0.0)
+    seen = []
+    for seed, command in enumerate(GOLDEN_COMMANDS):
+        rows: list[Floats] = []
+        score_run(network, robot, command, seed, settings, watch=rows.append)
+        seen.append(np.concatenate(rows))
+    return seen
+
+
+def golden_observations(seen: list[Floats], each: int = GOLDEN_PER_COMMAND) -> Floats:
+    """Choose ``each`` observations of every walk, spread over it by a seeded draw."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rows[np.sort(rng.choice(len(rows), min(each, len(rows)), replace=False))] for rows in seen])
+
+
+def export_policy(checkpoint: Checkpoint) -> Exported:
+    """Make the policy file of a checkpoint, without a scorecard.
+
+    Raises:
+        ConfigError: if the checkpoint does not fit its settings.
+        RobotModelError: if the settings name a robot that is not known.
+        PolicyFileError: if torch and ONNX Runtime disagree, or the contract contradicts itself.
+    """
+    contract = walk_contract(checkpoint.settings.task)
+    robot = load_robot(checkpoint.settings.task.robot)
+    module = build_actor(checkpoint, contract)
+    model = to_onnx(module, contract)
+    network = Network(model, contract)
+    seen = walk_observations(network, robot)
+    difference = prove(module, network, np.concatenate(seen))
+    golden = golden_observations(seen)
+    contract = replace(
+        contract,
+        actuator=_plain(contract.actuator),
+        provenance=provenance(checkpoint),
+        golden_observations=_rows(golden),
+        golden_actions=_rows(run_torch(module, golden)),
+    )
+    file = parse_policy(attach_contract(model, contract), "the new policy")
+    PolicySession(file, robot)
+    return Exported(file, difference, sum(map(len, seen)))
+
+
+def with_scorecard(exported: Exported, score: Score) -> Exported:
+    """Put a score into the contract of a policy file."""
+    contract = replace(exported.file.contract, scorecard=score.scorecard())
+    file = parse_policy(attach_contract(exported.file.data, contract), "the new policy")
+    return replace(exported, file=file)
+
+
+def prove(module: Module, network: Network, observations: Floats, limit: float = MAX_DIFFERENCE) -> float:
+    """Return the largest difference between torch's and ONNX Runtime's actions for observations (n, size).
+
+    Raises:
+        PolicyFileError: if it is above the limit, or not a number.
+    """
+    expected, actual = run_torch(module, observations), network.run(observations)
+    difference = float(np.max(np.abs(expected - actual)))
+    if not difference <= limit:
+        raise PolicyFileError(
+            f"The exported network differs from the trained one by {difference:.3g} in an action, more than {limit:g}: "
+            "export another checkpoint with --checkpoint."
+        )
+    return difference
+
+
+def run_torch(module: Module, observations: Floats) -> Floats:
+    """Actions (n, action_size) of the torch network, row by row as they are run on the robot."""
+    with torch.inference_mode():
+        return torch.cat([module(torch.from_numpy(row[None])) for row in observations]).numpy()
+
+
+def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Where a policy comes from: revision, seed, steps, checkpoint, settings, versions, how training went."""
+    training = dict(checkpoint.infos)
+    return _plain(
+        {
+            **{key: training.pop(key, None) for key in ("git_revision", "seed", "steps")},
+            "training": training,
+            "checkpoint_sha256": checkpoint.sha256,
+            "settings": asdict(checkpoint.settings),
+            "versions": {"tarsus": __version__, **{name: version(name) for name in PACKAGES}},
+        }
+    )
+
+
+def _rows(values: Floats) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.astype(np.float64).tolist())
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists and tensors into numbers, as JSON reads them back."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value.tolist() if isinstance(value, torch.Tensor) else value
