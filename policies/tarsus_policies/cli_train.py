@@ -40,6 +40,7 @@ def train(
     TensorBoard: tensorboard --logdir runs
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: one thread a simulation process
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin on the workers' cores
     for name, value in (("--minutes", minutes), ("--steps", steps)):
         if value is not None and not value > 0:
             raise ConfigError(f"{name} is {value}: it must be positive.")

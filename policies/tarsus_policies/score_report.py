@@ -43,10 +43,10 @@ def score_table(score: Score) -> Table:
 def score_summary(score: Score) -> str:
     """Return one line with the figures that matter."""
     card = score.as_dict()
-    drift = "" if card["stand_drift_m"] is None else f", stand drift {card['stand_drift_m']:.3f} m"
+    drift = "none, it fell" if card["stand_drift_m"] is None else f"{card['stand_drift_m']:.3f} m"
     return (
         f"Mean error {card['mean_lin_err']:.3f} m/s and {card['mean_ang_err']:.3f} rad/s, "
-        f"{card['falls']} falls in {card['runs']} runs{drift}."
+        f"{card['falls']} falls in {card['runs']} runs, stand drift {drift}."
     )
 
 

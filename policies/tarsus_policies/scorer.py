@@ -137,10 +137,12 @@ class Score:
         mean_vx, mean_vy, mean_wz, all averaged over the seeds, ``falls`` (runs) and ``fell`` (any of them);
         ``mean_lin_err``: mean over commands of hypot(err_vx, err_vy), m/s; ``mean_ang_err``: mean over commands of
         err_wz, rad/s; ``falls``: runs that fell; ``stand_drift_m``: largest horizontal distance, at any time and over
-        the seeds of the zero command, from where the robot stood when that command began; None without such a command.
+        the seeds of the zero command, from where the robot stood when that command began; None without such a command,
+        and where the robot fell under it.
         """
         rows = [self._row(command) for command in self.settings.commands]
-        drift = [run.drift_m for run in self.runs if run.command == STAND]
+        standing = [run for run in self.runs if run.command == STAND]
+        stood = bool(standing) and all(run.fell_at_s is None for run in standing)
         conditions = asdict(self.settings)
         for key in ("commands", "seconds", "seeds"):
             del conditions[key]
@@ -149,7 +151,7 @@ class Score:
             "mean_lin_err": float(np.mean([np.hypot(row["err_vx"], row["err_vy"]) for row in rows])),
             "mean_ang_err": float(np.mean([row["err_wz"] for row in rows])),
             "falls": self.falls,
-            "stand_drift_m": max(drift) if drift else None,
+            "stand_drift_m": max(run.drift_m for run in standing) if stood else None,
             "runs": len(self.runs),
             "seconds": self.settings.seconds,
             "seeds": self.settings.seeds,

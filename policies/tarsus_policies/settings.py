@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent / "settings"
 class PpoSettings:
     """Proximal policy optimisation, as rsl_rl implements it."""
 
-    steps_per_update: int = 24
+    steps_per_update: int = 20
     """control periods each robot collects before an update"""
     epochs: int = 5
     minibatches: int = 4
@@ -61,6 +61,12 @@ class GaitReference:
 class CurriculumSettings:
     """Difficulty (commands, pushes) and penalties grow while the robots track well and seldom fall."""
 
+    assistance: float = 1.0
+    """helping hand at the start; 0: none"""
+    assistance_rate: float = 0.006
+    """change of the helping hand per update, of 1; the difficulty grows once it is gone"""
+    assistance_falls: float = 2.0
+    """falls per robot in 20 s below which the helping hand fades"""
     rate: float = 0.005
     """change of the difficulty per update, of 1"""
     good_error: float = 0.22

@@ -73,5 +73,5 @@ def observation_mirror(contract: PolicyContract, robot: RobotModel) -> Mirror:
 def privileged_mirror() -> Mirror:
     """Mirror image of the privileged state of ``WalkTask.privileged``."""
     swap = Mirror(np.array([1, 0]), np.ones(2))
-    same = _signs(*[1.0] * 6)
+    same = _signs(*[1.0] * 7)
     return _join([_signs(1.0, -1.0, 1.0), _signs(1.0), _signs(1.0, -1.0, -1.0), swap, swap, same])

@@ -40,6 +40,7 @@ class Progress:
     """control periods of all robots together"""
     seconds: float = 0.0
     """of training, over all sessions"""
+    assistance: float = 1.0
     difficulty: float = 0.0
     reward: float = 0.0
     """mean a control period"""
@@ -63,11 +64,11 @@ class Trainer:
             initial: a checkpoint of another run whose networks this run starts from.
         """
         self.settings, self.folder = settings, folder
-        self.progress = Progress()
+        self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume else None
         start = 0 if content is None else int(content["iter"])
         torch.manual_seed(settings.seed + 1_000_003 * start)
-        torch.set_num_threads(max(1, settings.workers))
+        torch.set_num_threads(max(1, settings.workers))  # the workers rest while the networks learn
         env = WalkVectorEnv(settings.task, settings.robots, settings.workers, settings.seed + 1_000_003 * start)
         try:
             self.env = RslWalkEnv(env)
@@ -171,6 +172,7 @@ class Trainer:
             "train/reward": progress.reward,
             "train/velocity_error": error / count,
             "train/falls_per_20s": progress.falls,
+            "train/assistance": progress.assistance,
             "train/difficulty": progress.difficulty,
             "train/kl": kl,
             "train/learning_rate": algorithm.learning_rate,
@@ -208,11 +210,15 @@ class Trainer:
 
     def _curriculum(self) -> None:
         c, p = self.settings.curriculum, self.progress
-        if p.update > 0:
+        if p.update > 0 and p.assistance > 0.0:
+            if p.falls < c.assistance_falls:
+                p.assistance = max(0.0, p.assistance - c.assistance_rate)
+        elif p.update > 0:
             good = p.error < c.good_error and p.falls < c.good_falls
             bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
             p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
-        self.env.env.set_curriculum(p.difficulty, c.penalty_start + (1.0 - c.penalty_start) * p.difficulty)
+        penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
+        self.env.env.set_curriculum(p.assistance, p.difficulty, penalties)
 
 
 def _build_algorithm(env: RslWalkEnv, settings: TrainSettings) -> PPO:

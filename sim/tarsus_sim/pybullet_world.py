@@ -95,6 +95,7 @@ class PyBulletWorld:
         self._acceleration = np.tile([0.0, 0.0, GRAVITY], (count, 1))
         self._imu_velocity = np.zeros((count, 3))
         self._pushes: dict[int, tuple[Array, int]] = {}
+        self._base_torque: Array | None = None
         self._steps = 0
         self.set_friction(np.full(count, config.friction))
         self.reset()
@@ -292,6 +293,8 @@ class PyBulletWorld:
             control(body, self._joints, mode, forces=row, physicsClientId=client)
         if self._pushes:
             self._apply_pushes()
+        if self._base_torque is not None:
+            self._apply_base_torque(self._base_torque)
         pybullet.stepSimulation(physicsClientId=client)
         self._steps += 1
         self.joint_effort[:] = torque
@@ -393,6 +396,17 @@ class PyBulletWorld:
                 (np.array(linear) + delta[k, :3]).tolist(),
                 (np.array(angular) + delta[k, 3:]).tolist(),
                 physicsClientId=self._client,
+            )
+
+    def hold_base_torque(self, torque_nm: Array | None) -> None:
+        """Apply external torques (n, 3) in N.m, world frame, to the bases in every step from now on; None ends it."""
+        self._base_torque = torque_nm
+
+    def _apply_base_torque(self, torque_nm: Array) -> None:
+        client = self._client
+        for i in np.flatnonzero(torque_nm.any(axis=1)).tolist():
+            pybullet.applyExternalTorque(
+                self._bodies[i], -1, torque_nm[i].tolist(), pybullet.WORLD_FRAME, physicsClientId=client
             )
 
     def _apply_pushes(self) -> None:

@@ -31,7 +31,7 @@ WORKER_TIMEOUT_S = 120.0
 class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]):
     """n robots that follow velocity commands, as a ``gymnasium.vector.VectorEnv`` with same-step autoreset.
 
-    Observation (n, 47) and action (n, 12) are as in ``G1WalkEnv``. ``infos`` holds ``privileged`` (n, 17), the state
+    Observation (n, 47) and action (n, 12) are as in ``G1WalkEnv``. ``infos`` holds ``privileged`` (n, 18), the state
     for an asymmetric critic; ``final_obs`` (n, 47) and its mask ``_final_obs`` where an episode ended; and ``terms``,
     a dict of reward terms, each a mean over robots.
     """
@@ -137,13 +137,13 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
             infos["_final_obs"] = done
         return arrays["observation"].copy(), arrays["reward"].copy(), terminated, truncated, infos
 
-    def set_curriculum(self, difficulty: float, penalty_scale: float) -> None:
-        """Set the difficulty of commands and pushes (0..1) and the factor on the penalties, from now on."""
+    def set_curriculum(self, assistance: float, difficulty: float, penalty_scale: float) -> None:
+        """Set the helping hand (0..1), the difficulty of commands and pushes (0..1), and the factor on the penalties."""
         if self._task is not None:
-            self._task.difficulty, self._task.penalty_scale = difficulty, penalty_scale
+            self._task.assistance, self._task.difficulty, self._task.penalty_scale = assistance, difficulty, penalty_scale
             return
         for pipe in self._pipes:
-            pipe.send(("curriculum", (difficulty, penalty_scale)))
+            pipe.send(("curriculum", (assistance, difficulty, penalty_scale)))
         self._gather()
 
     def _gather(self) -> None:
@@ -244,7 +244,7 @@ def _work(
                     task = WalkTask(config, share, argument)
                 arrays["observation"][part], arrays["privileged"][part] = task.reset()
             elif order == "curriculum":
-                task.difficulty, task.penalty_scale = argument
+                task.assistance, task.difficulty, task.penalty_scale = argument
             else:
                 return
             pipe.send(None)

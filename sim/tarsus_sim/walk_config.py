@@ -103,6 +103,21 @@ class RandomConfig:
 
 
 @dataclass(frozen=True)
+class AssistConfig:
+    """An early helping hand: an external torque that holds the base upright, faded out as the robots learn to balance.
+
+    Idea: Yu, Turk, Liu, "Learning symmetric and low-energy locomotion", 2018 (virtual assistant).
+    """
+
+    stiffness: float = 300.0
+    """N.m/rad at full assistance; the robot's own weight topples it with about 230 N.m/rad"""
+    damping: float = 30.0
+    """N.m.s/rad"""
+    alone: float = 0.2
+    """share of the episodes that get no help at any time"""
+
+
+@dataclass(frozen=True)
 class WalkConfig:
     """The walking task."""
 
@@ -129,6 +144,7 @@ class WalkConfig:
     gait: GaitConfig = GaitConfig()
     reward: RewardConfig = RewardConfig()
     random: RandomConfig = RandomConfig()
+    assist: AssistConfig = AssistConfig()
     randomise: bool = True
     """False: nominal robot, no noise, no pushes, no delay"""
     robots_a_client: int = 16

@@ -17,6 +17,7 @@ from tarsus_core.rotations import (
     projected_gravity,
     quat_from_rpy,
     quat_multiply,
+    quat_rotate,
     quat_rotate_yaw_inverse,
     tilt_angle,
     yaw_from_quat,
@@ -31,7 +32,7 @@ Array = NDArray[np.float64]
 FALL_TILT_RAD = 0.9
 FALL_HEIGHT_M = 0.45
 REWARD_NAMES = tuple(f.name for f in fields(RewardConfig))
-PRIVILEGED_SIZE = 17
+PRIVILEGED_SIZE = 18
 
 
 def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None) -> PolicyContract:
@@ -131,6 +132,7 @@ class WalkTask:
         self._soft_lower, self._soft_upper = (middle - half)[self._driven], (middle + half)[self._driven]
         self.decimation = round(config.control_period_s / config.physics_dt_s)
         self.max_steps = round(config.episode_s / config.control_period_s)
+        self.assistance = 0.0
         self.difficulty = 0.0
         self.penalty_scale = 1.0
         self._weights = {name: getattr(config.reward, name) for name in REWARD_NAMES}
@@ -143,6 +145,7 @@ class WalkTask:
         self._gain_scale = np.ones((count, 2))
         self._offset = np.zeros((count, joints))
         self._delay = np.zeros(count, dtype=np.int64)
+        self._assist_share = np.zeros(count)
         self._target = np.tile(self.interface.default_pose, (count, 1))
         self._mean = np.zeros((count, 3))
         self._mean_command = np.zeros((count, 3))
@@ -218,6 +221,7 @@ class WalkTask:
                 self._gain_scale * 5.0 - 5.0,
                 self.steps[:, None] / self.max_steps,
                 self.interface.clock.moving[:, None],
+                (self.assistance * self._assist_share)[:, None],
             ],
             axis=1,
         ).astype(np.float32)
@@ -234,11 +238,28 @@ class WalkTask:
         old, self._target = self._target, command.position
         kp, kd = command.kp * self._gain_scale[:, :1], command.kd * self._gain_scale[:, 1:]
         offset, zeros = self._offset, command.velocity
+        self._assist()
         for sub in range(self.decimation):
             # the encoder bias shifts what the motor holds by the same amount
             target = np.where((sub >= self._delay)[:, None], self._target, old) - offset
             for world, part in zip(self.worlds, self._slices, strict=True):
                 world.step(JointCommand(0.0, self.joint_names, target[part], zeros[part], zeros[part], kp[part], kd[part]))
+
+    def _assist(self) -> None:
+        """Hold the bases upright as far as the curriculum still does."""
+        if self.assistance <= 0.0:
+            for world in self.worlds:
+                world.hold_base_torque(None)
+            return
+        a = self.config.assist
+        share = (self.assistance * self._assist_share)[:, None]
+        # gravity x down, in the base frame, is the axis about which the base must turn back, times the sine of the tilt
+        gravity = projected_gravity(self._quat)
+        axis = np.stack([gravity[:, 1], -gravity[:, 0], np.zeros(self.count)], axis=1)
+        rate = self._gyro * np.array([1.0, 1.0, 0.0])
+        torque = quat_rotate(self._quat, share * (a.stiffness * axis - a.damping * rate))
+        for world, part in zip(self.worlds, self._slices, strict=True):
+            world.hold_base_torque(torque[part])
 
     def _read(self) -> None:
         states, truths, feet = [], [], []
@@ -372,6 +393,8 @@ class WalkTask:
         self._mean[index] = 0.0
         self._mean_command[index] = 0.0
         self.steps[index] = 0
+        alone = u(size=k) < c.assist.alone
+        self._assist_share[index] = np.where(alone, 0.0, u(0.5, 1.0, k))
         self._draw_commands(index)
         self._push_left[index] = self._draw_steps(r.push_interval_s, k)
 
