@@ -37,8 +37,9 @@ def stamp_from_seconds(stamp_s: float) -> Time:
 
 
 def seconds_from_stamp(stamp: Time) -> float:
-    """Time in s of a message stamp."""
-    return float(stamp.sec) + stamp.nanosec * 1e-9
+    """Time in s of a message stamp: the double nearest to it."""
+    nanoseconds: int = stamp.sec * 1_000_000_000 + stamp.nanosec
+    return nanoseconds / 1_000_000_000
 
 
 def joint_state_message(state: RobotState) -> JointState:
