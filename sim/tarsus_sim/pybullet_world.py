@@ -117,6 +117,7 @@ class PyBulletWorld:
             numSolverIterations=self.config.solver_iterations,
             numSubSteps=0,
             deterministicOverlappingPairs=1,
+            enableFileCaching=0,  # else each robot's URDF, written to the same path, would be the first one's
             physicsClientId=client,
         )
         shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, physicsClientId=client)
