@@ -192,8 +192,11 @@ class PolicyContract:
             raise PolicyFileError(
                 f"The contract's control_period_s is {self.control_period_s}: it must be in 0.001..0.1 s."
             )
-        if self.gait.period_s <= 0.0 or self.action_clip <= 0.0 or not self.gait.stand_below >= 0.0:
-            raise PolicyFileError("The contract's gait period and action clip must be positive.")
+        for name, value in (("action_clip", self.action_clip), ("gait.period_s", self.gait.period_s)):
+            if value <= 0.0:
+                raise PolicyFileError(f"The contract's {name} is {value}: it must be positive.")
+        if self.gait.stand_below < 0.0:
+            raise PolicyFileError(f"The contract's gait.stand_below is {self.gait.stand_below}: it must not be negative.")
         for axis in ("vx", "vy", "wz"):
             low, high = getattr(self.command_range, axis)
             if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):

@@ -106,10 +106,12 @@ def with_golden(contract: PolicyContract, network: bytes, count: int = 3, seed: 
     )
 
 
-def make_policy_bytes(robot: RobotModel, *, seed: int | None = 0, gain: float = 0.3, **changes: Any) -> bytes:
+def make_policy_bytes(
+    robot: RobotModel, *, seed: int | None = 0, hidden: int = 16, gain: float = 0.3, **changes: Any
+) -> bytes:
     """Bytes of a valid policy file for ``robot``; ``changes`` replace fields of the contract."""
     contract = make_contract(robot, **changes)
-    network = make_network(contract.observation_size, contract.action_size, seed=seed, gain=gain)
+    network = make_network(contract.observation_size, contract.action_size, seed=seed, hidden=hidden, gain=gain)
     return attach_contract(network, with_golden(contract, network))
 
 

@@ -123,8 +123,9 @@ class Bench:
         count = len(self.robot.commands)
         seen = len(self.robot.status)
         stamp = self.robot.send_state()
+        status = self.robot.status
         self.ros.spin_until(
-            lambda: any(seconds_from_stamp(s.header.stamp) == stamp for s in self.robot.status[seen:]), what="the status"
+            lambda: any(seconds_from_stamp(s.header.stamp) == stamp for s in status[seen:]), what="the status"
         )
         if policy:
             self.robot.send_policy(stamp, offset)
@@ -334,5 +335,5 @@ def test_refuses_what_it_cannot_use(session: Ros, policy: Path, tmp_path: Path) 
         session.node(SupervisorNode, parameters={"policy": str(tmp_path / "absent.onnx")})
     with pytest.raises(ConfigError, match="does not divide"):
         session.node(SupervisorNode, parameters={"policy": str(policy), "state_period_s": 0.003})
-    with pytest.raises(ConfigError, match="command_age_hold_s is 0.2: it must not exceed command_age_damp_s"):
+    with pytest.raises(ConfigError, match=r"command_age_hold_s is 0\.2: it must not exceed command_age_damp_s"):
         session.node(SupervisorNode, parameters={"policy": str(policy), "command_age_hold_s": 0.2})
