@@ -21,6 +21,7 @@ from tarsus_edge.policy_session import PolicySession
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.lifecycle import declare_autostart
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
@@ -69,6 +70,7 @@ class PolicyNode(LifecycleNode):
         else:
             self.create_subscription(Twist, "cmd_vel", self._on_velocity, COMMAND_QOS)
         self._diagnostics = Diagnostics(self, self._report, self._robot_name)
+        declare_autostart(self)
 
     # ---- lifecycle ----
 

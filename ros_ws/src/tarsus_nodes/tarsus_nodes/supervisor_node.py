@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -71,6 +72,7 @@ class SupervisorNode(Node):
         self.supervisor = Supervisor.for_policy(config, robot, contract)
 
         self._sequence = 0
+        self._sent: JointCommandMsg | None = None
         self._messages_rejected = 0
         self._awaited_stamp_s: float | None = None
         self._awaited_since_s = 0.0
@@ -121,6 +123,8 @@ class SupervisorNode(Node):
     def _on_message(self, topic: str, message: Any) -> None:
         messages = self._pairing.add(topic, message)
         if messages is None:
+            if self._lockstep and topic == "imu/data":
+                self._send_again(message.header.stamp)
             return
         try:
             state = robot_state(messages["joint_states"], messages["imu/data"], self._names)
@@ -211,7 +215,13 @@ class SupervisorNode(Node):
     def _send(self, command: JointCommand | None) -> None:
         if command is not None:
             self._sequence += 1
-            self._commands.publish(joint_command_message(command, self._sequence))
+            self._sent = joint_command_message(command, self._sequence)
+            self._commands.publish(self._sent)
+
+    def _send_again(self, stamp: Time) -> None:
+        """Repeat the answer to a state that came again: the simulator joined the topic too late to hear it."""
+        if self._sent is not None and self._sent.header.stamp == stamp:
+            self._commands.publish(self._sent)
 
     def _show(self, always: bool = False) -> bool:
         """Publish the status if it is news; return whether the news is that the robot is damped."""

@@ -1,0 +1,114 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Real time in the simulator: when the next step is due, and how well the loop through the graph keeps up.
+
+Times are of a steady clock and come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+MEMORY = 180_000
+"""latencies kept: one hour of control periods at 50 Hz"""
+
+
+class Pacer:
+    """Deadlines on a fixed grid: no drift, and after a delay whole cycles are skipped instead of caught up in a burst."""
+
+    def __init__(self, period_s: float, now_s: float) -> None:
+        """Start the grid now."""
+        self._period_s = period_s
+        self._deadline_s = now_s
+        self.skipped = 0
+        """cycles left out so far"""
+
+    def next(self, now_s: float) -> float:
+        """Time of the next cycle; it may be past, by less than a period: then it is due at once."""
+        self._deadline_s += self._period_s
+        late = int((now_s - self._deadline_s) / self._period_s)
+        if late > 0:
+            self._deadline_s += late * self._period_s
+            self.skipped += late
+        return self._deadline_s
+
+
+class LoopStatistics:
+    """Latency from the publication of a state to the physics step that first applies its answer; missed deadlines.
+
+    A deadline is missed when a control period goes by without a new answer being applied. Each latency is counted once
+    a control period: the first answer counts.
+    """
+
+    def __init__(self, control_period_s: float, decimation: int, now_s: float) -> None:
+        """Count from now; a control period spans ``decimation`` physics steps."""
+        self._decimation = decimation
+        self._physics_dt_s = control_period_s / decimation
+        self._published: deque[tuple[int, float]] = deque(maxlen=8 * decimation)
+        self._answered = -1
+        self.reset(now_s)
+
+    def reset(self, now_s: float) -> None:
+        """Forget what was counted. The control period under way is not counted."""
+        self._since_s = now_s
+        self._first_period: int | None = None
+        self._steps = 0
+        self._latencies_s: deque[float] = deque(maxlen=MEMORY)
+        self._arrivals_s: deque[float] = deque(maxlen=MEMORY)
+        self.deadline_misses = 0
+        self.skipped_cycles = 0
+        self.commands_rejected = 0
+
+    def on_state(self, tick: int, now_s: float) -> None:
+        """Note that the state of a physics tick was published."""
+        self._published.append((tick, now_s))
+        period, place = divmod(tick, self._decimation)
+        if place != 0:
+            return
+        if self._first_period is None:
+            self._first_period = period
+        elif self._answered < period - 1:
+            self.deadline_misses += 1
+
+    def on_step(self) -> None:
+        """Note a physics step."""
+        self._steps += 1
+
+    def on_applied(self, tick: int, arrived_s: float, now_s: float) -> None:
+        """Note that a step begins now under the answer to the state of ``tick``, which came in at ``arrived_s``."""
+        period = tick // self._decimation
+        if period <= self._answered:
+            return
+        self._answered = period
+        if self._first_period is None or period < self._first_period:
+            return
+        for published_tick, published_s in reversed(self._published):
+            if published_tick == tick:
+                self._latencies_s.append(now_s - published_s)
+                self._arrivals_s.append(arrived_s - published_s)
+                return
+
+    def summary(self, now_s: float) -> dict[str, float | int | dict[str, float | None] | None]:
+        """What was counted since the last reset, ready for JSON; None where there is nothing to tell."""
+        elapsed = now_s - self._since_s
+        simulated = self._steps * self._physics_dt_s
+        return {
+            "simulated_s": round(simulated, 6),
+            "elapsed_s": round(elapsed, 6),
+            "real_time_factor": round(simulated / elapsed, 4) if elapsed > 0.0 else None,
+            "loop_latency_ms": _percentiles_ms(self._latencies_s),
+            "answer_latency_ms": _percentiles_ms(self._arrivals_s),
+            "answers": len(self._latencies_s),
+            "deadline_misses": self.deadline_misses,
+            "skipped_cycles": self.skipped_cycles,
+            "commands_rejected": self.commands_rejected,
+        }
+
+
+def _percentiles_ms(values_s: deque[float]) -> dict[str, float | None]:
+    if not values_s:
+        return {"p50": None, "p99": None, "max": None}
+    p50, p99, most = np.percentile(np.array(values_s) * 1e3, [50.0, 99.0, 100.0])
+    return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "max": round(float(most), 3)}
