@@ -24,14 +24,20 @@ app = typer.Typer(add_completion=False)
 def train(
     task: Annotated[str, typer.Argument(help="What to train: walk.")] = "walk",
     minutes: Annotated[float | None, typer.Option(help="Stop after so much wall clock.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop after so many control periods of all robots, e.g. 5000000.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Stop after so many control periods of all robots, e.g. 5000000.")
+    ] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/<task>-<date>-<time>.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
-    init_from: Annotated[Path | None, typer.Option(help="Start from the networks of this run, with new settings.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Start from the networks of this run, with new settings.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file; by default the task's own.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: --set ppo.gamma=0.98")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a policy with PPO in PyBullet.
@@ -68,7 +74,9 @@ def train(
     _train(settings, folder, resume is not None, initial, minutes, steps, quiet)
 
 
-def _train(settings: Any, folder: Any, resume: bool, initial: Any, minutes: float | None, steps: int | None, quiet: bool) -> None:
+def _train(
+    settings: Any, folder: Any, resume: bool, initial: Any, minutes: float | None, steps: int | None, quiet: bool
+) -> None:
     from tarsus_policies.progress_bar import TrainingBar
     from tarsus_policies.trainer import Progress, Trainer
 
@@ -93,7 +101,10 @@ def _train(settings: Any, folder: Any, resume: bool, initial: Any, minutes: floa
             path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)))
         print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"\nStopped at {trainer.progress.steps:,} steps; saved. Go on: tarsus train --resume {folder.path}", file=sys.stderr)
+        print(
+            f"\nStopped at {trainer.progress.steps:,} steps; saved. Go on: tarsus train --resume {folder.path}",
+            file=sys.stderr,
+        )
         print(f"Next: tarsus export {folder.path}", file=sys.stderr)
         raise
     finally:

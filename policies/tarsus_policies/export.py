@@ -33,7 +33,7 @@ from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.scorer import STAND, Command, Score, ScoreSettings, score_run
 from tarsus_policies.settings import TrainSettings
-from tarsus_sim.walk_task import walk_contract
+from tarsus_sim.walk_contract import walk_contract
 
 OPSET = 18
 IR_VERSION = 9

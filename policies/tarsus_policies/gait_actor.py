@@ -58,7 +58,9 @@ class SymmetricActor(nn.Module):
 class GaitActor(MLPModel):
     """rsl_rl actor model around ``SymmetricActor``."""
 
-    def __init__(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any) -> None:
+    def __init__(
+        self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
+    ) -> None:
         """Build it; ``head`` among the options holds contract, reference and output_scale."""
         head = options.pop("head")
         super().__init__(obs, obs_groups, obs_set, output_dim, **options)
@@ -86,7 +88,9 @@ class GaitActor(MLPModel):
 class SymmetricCritic(MLPModel):
     """rsl_rl critic model whose value does not change under mirroring."""
 
-    def __init__(self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any) -> None:
+    def __init__(
+        self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
+    ) -> None:
         """Build it; ``contract`` among the options says how to mirror."""
         contract: PolicyContract = options.pop("contract")
         super().__init__(obs, obs_groups, obs_set, output_dim, **options)
@@ -109,7 +113,9 @@ class SymmetricCritic(MLPModel):
 def fresh_actor(contract: PolicyContract, reference: GaitReference, ppo: Any) -> GaitActor:
     """Build an untrained actor with the shapes of the settings, ready to load a checkpoint into."""
     obs = TensorDict({"policy": torch.zeros(1, contract.observation_size)}, batch_size=[1])
-    return GaitActor(obs, {"actor": ["policy"]}, "actor", contract.action_size, **actor_options(contract, reference, ppo))
+    return GaitActor(
+        obs, {"actor": ["policy"]}, "actor", contract.action_size, **actor_options(contract, reference, ppo)
+    )
 
 
 def actor_options(contract: PolicyContract, reference: GaitReference, ppo: Any) -> dict[str, Any]:

@@ -37,7 +37,9 @@ class RunFolder:
             ConfigError: if it holds a run already.
         """
         if self.settings_file.exists():
-            raise ConfigError(f"The folder '{self.path}' holds a run already: go on with --resume, or name another --run.")
+            raise ConfigError(
+                f"The folder '{self.path}' holds a run already: go on with --resume, or name another --run."
+            )
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_atomically(self.settings_file, dump_settings(settings).encode())
 
@@ -48,7 +50,9 @@ class RunFolder:
             ConfigError: if this is no run folder.
         """
         if not self.settings_file.is_file():
-            raise ConfigError(f"'{self.path}' is no training run (it has no settings.yaml): give a folder that 'tarsus train' made.")
+            raise ConfigError(
+                f"'{self.path}' is no training run (it has no settings.yaml): give a folder that 'tarsus train' made."
+            )
         return load_settings(self.settings_file, overrides)
 
     def updates(self) -> list[int]:
@@ -71,7 +75,9 @@ class RunFolder:
             reason = getattr(error, "strerror", None) or str(error)
             newest = self.updates()
             last = f"the last good one is model_{newest[-1]}.pt" if newest else "there is no earlier one"
-            raise CheckpointError(f"The checkpoint '{path}' cannot be written ({reason}); {last}: free some space, then --resume.") from None
+            raise CheckpointError(
+                f"The checkpoint '{path}' cannot be written ({reason}); {last}: free some space, then --resume."
+            ) from None
         for old in self.updates()[:-keep]:
             os.unlink(self.checkpoints / f"model_{old}.pt")
         return path
@@ -84,9 +90,13 @@ class RunFolder:
         """
         known = self.updates()
         if not known:
-            raise CheckpointError(f"The run '{self.path}' has no checkpoint yet: train it with 'tarsus train walk --resume {self.path}'.")
+            raise CheckpointError(
+                f"The run '{self.path}' has no checkpoint yet: train it with 'tarsus train walk --resume {self.path}'."
+            )
         if update is not None and update not in known:
-            raise CheckpointError(f"The run '{self.path}' has no checkpoint {update}: it has {', '.join(map(str, known))}.")
+            raise CheckpointError(
+                f"The run '{self.path}' has no checkpoint {update}: it has {', '.join(map(str, known))}."
+            )
         path = self.checkpoints / f"model_{known[-1] if update is None else update}.pt"
         try:
             content = torch.load(path, weights_only=True, map_location="cpu")
@@ -95,6 +105,7 @@ class RunFolder:
         except Exception as error:  # torch raises many kinds for a damaged file
             reason = " ".join(str(error).split())[:120]
             raise CheckpointError(
-                f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): delete it to fall back to an older one."
+                f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): "
+                "delete it to fall back to an older one."
             ) from None
         return dict(content)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import types
@@ -81,7 +82,7 @@ class CurriculumSettings:
 class TrainSettings:
     """A whole run."""
 
-    task: WalkConfig = WalkConfig()
+    task: WalkConfig = field(default_factory=WalkConfig)
     ppo: PpoSettings = PpoSettings()
     reference: GaitReference = GaitReference()
     curriculum: CurriculumSettings = CurriculumSettings()
@@ -197,17 +198,17 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return {str(k): _convert(args[1], v, f"{where}.{k}") for k, v in value.items()}
         raise ConfigError(f"The setting '{where}' is {value!r}: it must be a mapping.")
     if hint is float and isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):  # what stays text is refused below
             value = float(value)  # YAML reads 5e-4 as text
-        except ValueError:
-            pass
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if hint in (bool, str) and isinstance(value, hint):
         return value
-    raise ConfigError(f"The setting '{where}' is {value!r}: it must be {'a finite number' if hint is float else hint.__name__}.")
+    raise ConfigError(
+        f"The setting '{where}' is {value!r}: it must be {'a finite number' if hint is float else hint.__name__}."
+    )
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:

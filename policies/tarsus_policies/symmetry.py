@@ -42,7 +42,8 @@ def _joints(robot: RobotModel, names: tuple[str, ...]) -> Mirror:
 def _join(parts: list[Mirror]) -> Mirror:
     starts = np.cumsum([0] + [len(p.index) for p in parts])
     return Mirror(
-        np.concatenate([p.index + s for p, s in zip(parts, starts, strict=False)]), np.concatenate([p.sign for p in parts])
+        np.concatenate([p.index + s for p, s in zip(parts, starts, strict=False)]),
+        np.concatenate([p.sign for p in parts]),
     )
 
 

@@ -54,7 +54,9 @@ class Progress:
 class Trainer:
     """Owns environment, algorithm and run folder; ``run`` trains until told to stop."""
 
-    def __init__(self, settings: TrainSettings, folder: RunFolder, resume: bool = False, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, settings: TrainSettings, folder: RunFolder, resume: bool = False, initial: dict[str, Any] | None = None
+    ) -> None:
         """Start the workers and build the networks.
 
         Args:
@@ -121,11 +123,15 @@ class Trainer:
     def _restore(self, content: dict[str, Any], networks_only: bool) -> None:
         try:
             self.algorithm.load(
-                content, {"actor": True, "critic": True, "optimizer": not networks_only, "iteration": False}, strict=True
+                content,
+                {"actor": True, "critic": True, "optimizer": not networks_only, "iteration": False},
+                strict=True,
             )
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise ConfigError(f"The checkpoint does not fit the settings ({reason}): resume with the run's own settings.") from None
+            raise ConfigError(
+                f"The checkpoint does not fit the settings ({reason}): resume with the run's own settings."
+            ) from None
         if networks_only:
             return
         known = vars(Progress())
@@ -143,7 +149,9 @@ class Trainer:
             for _ in range(ppo.steps_per_update):
                 obs, rewards, dones, extras = self.env.step(algorithm.act(obs))
                 if not torch.isfinite(rewards).all():
-                    raise TrainingError(f"A reward is not finite at update {progress.update}: the last checkpoint is kept.")
+                    raise TrainingError(
+                        f"A reward is not finite at update {progress.update}: the last checkpoint is kept."
+                    )
                 algorithm.process_env_step(obs, rewards, dones, extras)
                 falls += extras["falls"]
                 infos = extras["infos"]
@@ -155,7 +163,9 @@ class Trainer:
         sampled = time.monotonic()
         losses = algorithm.update()
         if not all(math.isfinite(v) for v in losses.values()):
-            raise TrainingError(f"The loss is not finite at update {progress.update}: lower ppo.learning_rate and --resume.")
+            raise TrainingError(
+                f"The loss is not finite at update {progress.update}: lower ppo.learning_rate and --resume."
+            )
         kl = self._follow_kl()
         ended = time.monotonic()
 
@@ -259,7 +269,9 @@ def git_revision() -> str:
     try:
         git = ["git", "-C", str(Path(__file__).parent)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        dirty = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=10)
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -8,4 +8,8 @@ from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 
 __all__ = ["PyBulletWorld", "WorldConfig"]
 
-gymnasium.register(id="tarsus/G1Walk-v0", entry_point="tarsus_sim.walk_env:G1WalkEnv", vector_entry_point="tarsus_sim.vector_env:WalkVectorEnv")
+gymnasium.register(
+    id="tarsus/G1Walk-v0",
+    entry_point="tarsus_sim.walk_env:G1WalkEnv",
+    vector_entry_point="tarsus_sim.vector_env:WalkVectorEnv",
+)

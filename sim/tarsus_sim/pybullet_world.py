@@ -8,10 +8,7 @@ client, so that several worlds live in one process.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,34 +19,10 @@ from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_conjugate, quat_multiply, quat_rotate, quat_rotate_inverse
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
-from tarsus_sim.urdf import BodyVariation, prepare_urdf
+from tarsus_sim.pybullet_scene import GRAVITY, WorldConfig, build_scene
+from tarsus_sim.urdf import BodyVariation
 
 Array = NDArray[np.float64]
-GRAVITY = 9.81
-GROUND_GROUP, ROBOT_GROUP = 1, 2
-
-
-@dataclass(frozen=True)
-class WorldConfig:
-    """How a world is simulated."""
-
-    physics_dt_s: float = 0.005
-    """explicit PD with rotor inertia is stable at 200 Hz"""
-    solver_iterations: int = 20
-    movable: tuple[str, ...] | None = None
-    """joints that are simulated; the others are frozen in the default pose. None: all"""
-    capsules: bool = True
-    """contacts of the whole body; False leaves the feet only (faster)"""
-    accelerometer: bool = True
-    """compute the accelerometer's reading (costs a base velocity a step)"""
-    friction: float = 1.0
-    """Coulomb friction of the soles on the ground"""
-    visuals: bool = False
-    """load the meshes, for rendering"""
-    gui: bool = False
-    """open PyBullet's window"""
-    spacing_m: float = 4.0
-    """between robots that share a client"""
 
 
 class PyBulletWorld:
@@ -85,9 +58,9 @@ class PyBulletWorld:
         select = robot.indices(self.joint_names)
         self.default_pose = robot.default_pose[select]
         self.effort_limit_nm = robot.effort_limit_nm[select]
-        self._connect()
-        self._bodies = self._load(variations)
-        self._find_links()
+        self._scene = scene = build_scene(robot, config, self.joint_names, count, variations)
+        self._client, self._bodies, self._joints, self._feet = scene.client, scene.bodies, scene.joints, scene.feet
+        self._foot_place = {link: i for i, link in enumerate(scene.feet)}
         joints = len(self.joint_names)
         self.joint_position = np.zeros((count, joints))
         self.joint_velocity = np.zeros((count, joints))
@@ -99,108 +72,6 @@ class PyBulletWorld:
         self._steps = 0
         self.set_friction(np.full(count, config.friction))
         self.reset()
-
-    # ---- set-up -----------------------------------------------------------------------------------------------
-
-    def _connect(self) -> None:
-        mode = pybullet.GUI if self.config.gui else pybullet.DIRECT
-        try:
-            self._client = pybullet.connect(mode)
-        except pybullet.error as error:
-            raise SimulationError(f"PyBullet cannot open its window ({error}): run without the GUI.") from None
-        if self._client < 0:
-            raise SimulationError("PyBullet cannot start: run without the GUI, or close other simulators.")
-        client = self._client
-        pybullet.setGravity(0.0, 0.0, -GRAVITY, physicsClientId=client)
-        pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=self.config.physics_dt_s,
-            numSolverIterations=self.config.solver_iterations,
-            numSubSteps=0,
-            deterministicOverlappingPairs=1,
-            enableFileCaching=0,  # else each robot's URDF, written to the same path, would be the first one's
-            physicsClientId=client,
-        )
-        shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, physicsClientId=client)
-        self._ground = pybullet.createMultiBody(0.0, shape, physicsClientId=client)
-        pybullet.changeDynamics(
-            self._ground, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=client
-        )
-        pybullet.setCollisionFilterGroupMask(self._ground, -1, GROUND_GROUP, ROBOT_GROUP, physicsClientId=client)
-
-    def _load(self, variations: Sequence[BodyVariation] | None) -> list[int]:
-        flags = pybullet.URDF_USE_INERTIA_FROM_FILE
-        side = int(np.ceil(np.sqrt(self.count)))
-        self._origin = np.array(
-            [[(i % side) * self.config.spacing_m, (i // side) * self.config.spacing_m, 0.0] for i in range(self.count)]
-        )
-        bodies: list[int] = []
-        with tempfile.TemporaryDirectory(prefix="tarsus-urdf-") as folder:
-            path = os.path.join(folder, f"{self.robot.name}.urdf")
-            text = ""
-            for i in range(self.count):
-                variation = variations[i] if variations is not None else None
-                new = prepare_urdf(
-                    self.robot, self.joint_names, self.config.visuals, self.config.capsules, variation
-                ) if variation is not None or not text else text
-                if new != text:
-                    text = new
-                    with open(path, "w", encoding="utf-8") as file:
-                        file.write(text)
-                try:
-                    body = pybullet.loadURDF(
-                        path, [*self._origin[i, :2], 1.0], flags=flags, physicsClientId=self._client
-                    )
-                except pybullet.error as error:
-                    raise SimulationError(f"PyBullet cannot load robot '{self.robot.name}': {error}.") from None
-                bodies.append(body)
-        return bodies
-
-    def _find_links(self) -> None:
-        client, body = self._client, self._bodies[0]
-        places: dict[str, int] = {}
-        links: dict[str, int] = {self.robot.base_link: -1}
-        for index in range(pybullet.getNumJoints(body, physicsClientId=client)):
-            info = pybullet.getJointInfo(body, index, physicsClientId=client)
-            places[info[1].decode()] = index
-            links[info[12].decode()] = index
-        self._joints = [places[n] for n in self.joint_names]
-        self._feet = [links[n] for n in self.robot.foot_links]
-        self._torso = links.get(self.robot.torso_link, -1)
-        self._foot_place = {link: i for i, link in enumerate(self._feet)}
-        everything = range(-1, len(places))
-        zeros = [0.0] * len(self._joints)
-        pose_position, pose_orientation = [], []
-        for b in self._bodies:
-            for link in everything:
-                pybullet.setCollisionFilterGroupMask(b, link, ROBOT_GROUP, GROUND_GROUP, physicsClientId=client)
-                pybullet.changeDynamics(
-                    b, link, linearDamping=0.0, angularDamping=0.0, jointDamping=0.0, restitution=0.0,
-                    rollingFriction=0.0, spinningFriction=0.0, activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING,
-                    maxJointVelocity=1000.0, physicsClientId=client,
-                )
-            pybullet.setJointMotorControlArray(
-                b, self._joints, pybullet.VELOCITY_CONTROL, forces=zeros, physicsClientId=client
-            )
-            info = pybullet.getDynamicsInfo(b, -1, physicsClientId=client)
-            pose_position.append(info[3])
-            pose_orientation.append(info[4])
-        # PyBullet reports the base at its centre of mass in the principal axes; this is that frame in the base link
-        self._com_position = np.array(pose_position)
-        self._com_orientation_inverse = quat_conjugate(np.array(pose_orientation))
-        if self.count == 1 and self.config.capsules:
-            self._let_legs_collide(links)
-        imu = _imu_offset(self.robot)
-        self._imu_offset = imu
-
-    def _let_legs_collide(self, links: dict[str, int]) -> None:
-        capsules = [n for n in (*self.robot.collision_capsules, *self.robot.foot_links) if n in links]
-        for left in (n for n in capsules if n.startswith("left_")):
-            for right in (n for n in capsules if n.startswith("right_")):
-                pybullet.setCollisionFilterPair(
-                    self._bodies[0], self._bodies[0], links[left], links[right], 1, physicsClientId=self._client
-                )
-
-    # ---- what a world does ------------------------------------------------------------------------------------
 
     @property
     def time_s(self) -> float:
@@ -236,10 +107,10 @@ class PyBulletWorld:
             q = self.default_pose if joint_position is None else joint_position[k]
             angle = 0.0 if yaw is None else float(yaw[k])
             quat = np.array([0.0, 0.0, np.sin(angle / 2.0), np.cos(angle / 2.0)])
-            position = self._origin[i].copy()
+            position = self._scene.origin[i].copy()
             position[2] = self.robot.base_height_m if height_m is None else height_m[k]
-            com = position + quat_rotate(quat, self._com_position[i])
-            com_quat = quat_multiply(quat, quat_conjugate(self._com_orientation_inverse[i]))
+            com = position + quat_rotate(quat, self._scene.com_position[i])
+            com_quat = quat_multiply(quat, quat_conjugate(self._scene.com_orientation_inverse[i]))
             pybullet.resetBasePositionAndOrientation(body, com.tolist(), com_quat.tolist(), physicsClientId=client)
             velocity = np.zeros(6) if base_velocity is None else base_velocity[k]
             pybullet.resetBaseVelocity(body, velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client)
@@ -257,8 +128,8 @@ class PyBulletWorld:
     ) -> None:
         """Put one robot's base link (m, xyzw, counted from its spot) and the named joints (rad) where they are told."""
         quat = np.asarray(orientation, dtype=np.float64)
-        com = position + self._origin[index] + quat_rotate(quat, self._com_position[index])
-        com_quat = quat_multiply(quat, quat_conjugate(self._com_orientation_inverse[index]))
+        com = position + self._scene.origin[index] + quat_rotate(quat, self._scene.com_position[index])
+        com_quat = quat_multiply(quat, quat_conjugate(self._scene.com_orientation_inverse[index]))
         body, client = self._bodies[index], self._client
         pybullet.resetBasePositionAndOrientation(body, com.tolist(), com_quat.tolist(), physicsClientId=client)
         place = dict(zip(self.joint_names, self._joints, strict=True))
@@ -315,7 +186,9 @@ class PyBulletWorld:
             velocity[i] = [s[1] for s in states]
         if not np.isfinite(velocity).all():
             bad = int(np.argwhere(~np.isfinite(velocity))[0][0])
-            raise SimulationError(f"The simulation of robot {bad} is no longer finite at {self.time_s:.3f} s: lower the gains.")
+            raise SimulationError(
+                f"The simulation of robot {bad} is no longer finite at {self.time_s:.3f} s: lower the gains."
+            )
 
     def _base(self) -> tuple[Array, Array, Array, Array]:
         """Position, orientation, linear and angular velocity of the base links in the world."""
@@ -323,15 +196,15 @@ class PyBulletWorld:
         poses = [pybullet.getBasePositionAndOrientation(b, physicsClientId=client) for b in self._bodies]
         speeds = [pybullet.getBaseVelocity(b, physicsClientId=client) for b in self._bodies]
         com = np.array([p[0] for p in poses])
-        quat = quat_multiply(np.array([p[1] for p in poses]), self._com_orientation_inverse)
-        offset = quat_rotate(quat, self._com_position)
+        quat = quat_multiply(np.array([p[1] for p in poses]), self._scene.com_orientation_inverse)
+        offset = quat_rotate(quat, self._scene.com_position)
         angular = np.array([s[1] for s in speeds])
         linear = np.array([s[0] for s in speeds]) - np.cross(angular, offset)
         return com - offset, quat, linear, angular
 
     def _velocity_at_imu(self) -> Array:
         _, quat, linear, angular = self._base()
-        return linear + np.cross(angular, quat_rotate(quat, np.broadcast_to(self._imu_offset, linear.shape)))
+        return linear + np.cross(angular, quat_rotate(quat, np.broadcast_to(self._scene.imu_offset, linear.shape)))
 
     def read(self) -> tuple[RobotState, GroundTruth]:
         """Return what the sensors measure and what only the simulator knows, read in one go."""
@@ -347,7 +220,7 @@ class PyBulletWorld:
             linear_acceleration_imu_in_imu=self._acceleration.copy(),
         )
         force = self.foot_contact_force()
-        return state, GroundTruth(position - self._origin, linear, force > 1.0, force)
+        return state, GroundTruth(position - self._scene.origin, linear, force > 1.0, force)
 
     def state(self) -> RobotState:
         """Return what the sensors measure, with a leading n."""
@@ -361,7 +234,7 @@ class PyBulletWorld:
         """(n, F) normal force in N between each foot and the ground."""
         force = np.zeros((self.count, len(self._feet)))
         place, first = self._foot_place, self._bodies[0]
-        for contact in pybullet.getContactPoints(bodyA=self._ground, physicsClientId=self._client):
+        for contact in pybullet.getContactPoints(bodyA=self._scene.ground, physicsClientId=self._client):
             foot = place.get(contact[4])
             if foot is not None:
                 force[contact[2] - first, foot] += contact[9]
@@ -373,7 +246,7 @@ class PyBulletWorld:
         states = [
             pybullet.getLinkStates(b, self._feet, computeLinkVelocity=1, physicsClientId=client) for b in self._bodies
         ]
-        position = np.array([[s[4] for s in row] for row in states]) - self._origin[:, None, :]
+        position = np.array([[s[4] for s in row] for row in states]) - self._scene.origin[:, None, :]
         orientation = np.array([[s[5] for s in row] for row in states])
         velocity = np.array([[s[6] for s in row] for row in states])
         return position, orientation, velocity
@@ -386,7 +259,10 @@ class PyBulletWorld:
 
     def push(self, index: int, force_n: Array, duration_s: float) -> None:
         """Push a robot's torso with a force (3,) in N in the world frame for a time, from the next step on."""
-        self._pushes[index] = (np.asarray(force_n, dtype=np.float64), max(1, round(duration_s / self.config.physics_dt_s)))
+        self._pushes[index] = (
+            np.asarray(force_n, dtype=np.float64),
+            max(1, round(duration_s / self.config.physics_dt_s)),
+        )
 
     def change_base_velocity(self, index: Sequence[int] | NDArray[np.int64], delta: Array) -> None:
         """Add (k, 6) linear (m/s) and angular (rad/s) velocity, in the world, to the bases of k robots: a shove."""
@@ -413,12 +289,12 @@ class PyBulletWorld:
     def _apply_pushes(self) -> None:
         for i, (force, left) in list(self._pushes.items()):
             body = self._bodies[i]
-            if self._torso >= 0:
-                at = pybullet.getLinkState(body, self._torso, physicsClientId=self._client)[0]
+            if self._scene.torso >= 0:
+                at = pybullet.getLinkState(body, self._scene.torso, physicsClientId=self._client)[0]
             else:
                 at = pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)[0]
             pybullet.applyExternalForce(
-                body, self._torso, force.tolist(), at, pybullet.WORLD_FRAME, physicsClientId=self._client
+                body, self._scene.torso, force.tolist(), at, pybullet.WORLD_FRAME, physicsClientId=self._client
             )
             if left <= 1:
                 del self._pushes[i]
@@ -447,16 +323,3 @@ class PyBulletWorld:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-
-def _imu_offset(robot: RobotModel) -> Array:
-    """Position (3,) of the IMU in the base link, from the URDF; zero if it sits elsewhere."""
-    from xml.etree import ElementTree
-
-    for joint in ElementTree.parse(robot.urdf_path).getroot().findall("joint"):
-        child, parent, origin = joint.find("child"), joint.find("parent"), joint.find("origin")
-        if child is None or parent is None or origin is None:
-            continue
-        if child.get("link") == robot.imu_frame and parent.get("link") == robot.base_link:
-            return np.array([float(v) for v in str(origin.get("xyz")).split()])
-    return np.zeros(3)

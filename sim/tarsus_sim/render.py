@@ -27,7 +27,12 @@ class TrackingCamera:
         self._projection = pybullet.computeProjectionMatrixFOV(45.0, width / height, 0.1, 30.0)
 
     def render(
-        self, position: Array, orientation: Array, joint_names: tuple[str, ...], joint_position: Array, yaw_deg: float = 60.0
+        self,
+        position: Array,
+        orientation: Array,
+        joint_names: tuple[str, ...],
+        joint_position: Array,
+        yaw_deg: float = 60.0,
     ) -> NDArray[np.uint8]:
         """Return an RGB picture (height, width, 3) of the robot in the given pose (m, xyzw, rad)."""
         self._world.set_pose(position, orientation, joint_names, joint_position)

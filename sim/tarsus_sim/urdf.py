@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tarsus_core.robot_model import Capsule, RobotModel
-from tarsus_sim.urdf_merge import merge_fixed_links
 from tarsus_core.rotations import quat_from_rpy, quat_multiply, rpy_from_quat
+from tarsus_sim.urdf_merge import merge_fixed_links
 
 LIGHT_LINK_KG = 1e-4
 """Mass of a link that the URDF leaves without inertia; PyBullet would take 1 kg."""
@@ -38,8 +38,8 @@ def prepare_urdf(
 ) -> str:
     """Return the text of a URDF that PyBullet simulates faithfully.
 
-    Each joint's rotor inertia is added isotropically (ixx, iyy and izz) to its child link: PyBullet has no armature, and
-    a spherical addition has no gyroscopic coupling and keeps the triangle inequality.
+    Each joint's rotor inertia is added isotropically (ixx, iyy and izz) to its child link: PyBullet has no armature,
+    and a spherical addition has no gyroscopic coupling and keeps the triangle inequality.
 
     Args:
         robot: the model; its URDF file is read and left unchanged.

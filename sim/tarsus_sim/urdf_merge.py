@@ -89,9 +89,7 @@ def _inertia(link: ElementTree.Element) -> tuple[float, Array, Array]:
     rotation, centre = _pose(inertial.find("origin"))
     mass = float(inertial.find("mass").get("value"))  # type: ignore[union-attr, arg-type]
     i = {k: float(v) for k, v in inertial.find("inertia").attrib.items()}  # type: ignore[union-attr]
-    tensor = np.array(
-        [[i["ixx"], i["ixy"], i["ixz"]], [i["ixy"], i["iyy"], i["iyz"]], [i["ixz"], i["iyz"], i["izz"]]]
-    )
+    tensor = np.array([[i["ixx"], i["ixy"], i["ixz"]], [i["ixy"], i["iyy"], i["iyz"]], [i["ixz"], i["iyz"], i["izz"]]])
     return mass, centre, rotation @ tensor @ rotation.T
 
 

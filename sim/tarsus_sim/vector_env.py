@@ -7,13 +7,14 @@ Observations, actions and rewards lie in shared memory; a step costs each worker
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import traceback
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -22,8 +23,9 @@ from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_env import action_space, observation_space
-from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask, walk_contract
+from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask
 
 WORKER_TIMEOUT_S = 120.0
 
@@ -36,7 +38,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
     a dict of reward terms, each a mean over robots.
     """
 
-    metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}
 
     def __init__(self, config: WalkConfig | None = None, num_envs: int = 16, workers: int = 1, seed: int = 0) -> None:
         """Start the workers.
@@ -112,9 +114,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
 
     def step(
         self, actions: NDArray[np.float32]
-    ) -> tuple[
-        NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Run one control period of every robot."""
         arrays = self._arrays
         arrays["action"][:] = actions
@@ -138,9 +138,13 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         return arrays["observation"].copy(), arrays["reward"].copy(), terminated, truncated, infos
 
     def set_curriculum(self, assistance: float, difficulty: float, penalty_scale: float) -> None:
-        """Set the helping hand (0..1), the difficulty of commands and pushes (0..1), and the factor on the penalties."""
+        """Set helping hand (0..1), difficulty of commands and pushes (0..1), and the factor on the penalties."""
         if self._task is not None:
-            self._task.assistance, self._task.difficulty, self._task.penalty_scale = assistance, difficulty, penalty_scale
+            self._task.assistance, self._task.difficulty, self._task.penalty_scale = (
+                assistance,
+                difficulty,
+                penalty_scale,
+            )
             return
         for pipe in self._pipes:
             pipe.send(("curriculum", (assistance, difficulty, penalty_scale)))
@@ -164,10 +168,8 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         if self._task is not None:
             self._task.close()
         for pipe in self._pipes:
-            try:
+            with contextlib.suppress(OSError):  # the worker may be gone already
                 pipe.send(("close", None))
-            except OSError:
-                pass  # the worker is gone already
         for process in self._processes:
             process.join(5.0)
             if process.is_alive():

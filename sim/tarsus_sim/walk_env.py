@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -15,7 +15,8 @@ from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError
 from tarsus_sim.render import TrackingCamera
 from tarsus_sim.walk_config import WalkConfig
-from tarsus_sim.walk_task import WalkTask, nominal, walk_contract
+from tarsus_sim.walk_contract import nominal, walk_contract
+from tarsus_sim.walk_task import WalkTask
 
 
 def observation_space(contract: PolicyContract) -> Box:
@@ -51,9 +52,11 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     ``options={"command": (vx, vy, wz)}`` at reset holds one command for the whole episode.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
 
-    def __init__(self, config: WalkConfig | None = None, render_mode: str | None = None, randomise: bool = False) -> None:
+    def __init__(
+        self, config: WalkConfig | None = None, render_mode: str | None = None, randomise: bool = False
+    ) -> None:
         """Prepare the environment; PyBullet starts at the first reset.
 
         Raises:
@@ -84,9 +87,7 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         observation, privileged = self._task.reset()
         return observation[0], {"privileged": privileged[0]}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Run one control period of 20 ms."""
         if self._task is None:
             raise gymnasium.error.ResetNeeded("Call reset() before step().")
@@ -94,7 +95,13 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         ended = bool(result["terminated"][0] or result["truncated"][0])
         observation = result["final_observation"][0] if ended else result["observation"][0]
         info = {"terms": {k: float(v[0]) for k, v in result["terms"].items()}}
-        return observation, float(result["reward"][0]), bool(result["terminated"][0]), bool(result["truncated"][0]), info
+        return (
+            observation,
+            float(result["reward"][0]),
+            bool(result["terminated"][0]),
+            bool(result["truncated"][0]),
+            info,
+        )
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
         """Return a picture (240, 320, 3) of the robot, when the render mode is 'rgb_array'."""
@@ -104,7 +111,10 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             self._camera = TrackingCamera(self._task.robot, 320, 240)
         state, truth = self._task.worlds[0].read()
         return self._camera.render(
-            truth.position_base_in_world[0], state.orientation_base_to_world[0], state.joint_names, state.joint_position[0]
+            truth.position_base_in_world[0],
+            state.orientation_base_to_world[0],
+            state.joint_names,
+            state.joint_position[0],
         )
 
     def close(self) -> None:

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tarsus_core.contract import CommandRange, Gait, ObservationTerm, PolicyContract
 from tarsus_core.observation import PolicyInterface
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import load_robot
 from tarsus_core.rotations import (
     projected_gravity,
     quat_from_rpy,
@@ -25,71 +24,15 @@ from tarsus_core.rotations import (
 from tarsus_core.state import JointCommand, RobotState
 from tarsus_sim import rewards
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
-from tarsus_sim.urdf import BodyVariation
 from tarsus_sim.walk_config import RewardConfig, WalkConfig
+from tarsus_sim.walk_contract import walk_contract
+from tarsus_sim.walk_random import draw_commands, draw_shoves, draw_steps, draw_variations
 
 Array = NDArray[np.float64]
 FALL_TILT_RAD = 0.9
 FALL_HEIGHT_M = 0.45
 REWARD_NAMES = tuple(f.name for f in fields(RewardConfig))
 PRIVILEGED_SIZE = 18
-
-
-def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None) -> PolicyContract:
-    """Contract of the walking task, without weights: what the environment and the exported policy share.
-
-    Args:
-        config: the task.
-        joint_names: joints that are commanded; None means all of the robot's.
-    """
-    robot = load_robot(config.robot)
-    names = joint_names or robot.joint_names
-    index = robot.indices(names)
-    kp, kd = gains(robot, config)
-    driven = robot.match(config.driven)
-    count = len(driven)
-    c = config.command
-    reach = max(abs(v) for pair in (c.vx, c.vy, c.wz) for v in pair)
-    return PolicyContract(
-        robot=robot.name,
-        urdf_sha256=robot.urdf_sha256,
-        joint_names=names,
-        default_pose=tuple(robot.default_pose[index].tolist()),
-        kp=tuple(kp[index].tolist()),
-        kd=tuple(kd[index].tolist()),
-        effort_limit_nm=tuple(robot.effort_limit_nm[index].tolist()),
-        action_joint_names=driven,
-        action_scale=(config.action_scale,) * count,
-        action_clip=config.action_clip,
-        observed_joint_names=driven,
-        observation=(
-            ObservationTerm("base_angular_velocity", 3, scale=0.25, clip=20.0),
-            ObservationTerm("projected_gravity", 3, clip=1.0),
-            ObservationTerm("velocity_command", 3, clip=reach),
-            ObservationTerm("joint_position", count, clip=4.0),
-            ObservationTerm("joint_velocity", count, scale=0.05, clip=60.0),
-            ObservationTerm("last_action", count, clip=config.action_clip),
-            ObservationTerm("gait_phase", 2, clip=1.0),
-        ),
-        control_period_s=config.control_period_s,
-        command_range=CommandRange(c.vx, c.vy, c.wz),
-        gait=Gait(config.gait.period_s, config.gait.stand_below),
-        actuator={
-            "physics_dt_s": config.physics_dt_s,
-            "model": "explicit PD with reflected rotor inertia, torque limited",
-            "armature": robot.armature[index].tolist(),
-            "random": asdict(config.random),
-        },
-    )
-
-
-def gains(robot: RobotModel, config: WalkConfig) -> tuple[Array, Array]:
-    """Gains kp, kd (J,) of all joints: the robot's own, except where the settings name others."""
-    kp, kd = robot.kp.copy(), robot.kd.copy()
-    for pattern, (p, d) in config.gains.items():
-        index = robot.indices(robot.match(pattern))
-        kp[index], kd[index] = p, d
-    return kp, kd
 
 
 class WalkTask:
@@ -119,7 +62,8 @@ class WalkTask:
         self._slices: list[slice] = []
         for start in range(0, count, config.robots_a_client):
             size = min(config.robots_a_client, count - start)
-            self.worlds.append(PyBulletWorld(self.robot, world_config, size, self._variations(size)))
+            variations = draw_variations(self.rng, config.random, size) if config.randomise else None
+            self.worlds.append(PyBulletWorld(self.robot, world_config, size, variations))
             self._slices.append(slice(start, start + size))
         self.joint_names = self.worlds[0].joint_names
         self.contract = walk_contract(config, self.joint_names)
@@ -243,7 +187,9 @@ class WalkTask:
             # the encoder bias shifts what the motor holds by the same amount
             target = np.where((sub >= self._delay)[:, None], self._target, old) - offset
             for world, part in zip(self.worlds, self._slices, strict=True):
-                world.step(JointCommand(0.0, self.joint_names, target[part], zeros[part], zeros[part], kp[part], kd[part]))
+                world.step(
+                    JointCommand(0.0, self.joint_names, target[part], zeros[part], zeros[part], kp[part], kd[part])
+                )
 
     def _assist(self) -> None:
         """Hold the bases upright as far as the curriculum still does."""
@@ -353,19 +299,6 @@ class WalkTask:
 
     # ---- random draws -----------------------------------------------------------------------------------------
 
-    def _variations(self, size: int) -> list[BodyVariation] | None:
-        if not self.config.randomise:
-            return None
-        r = self.config.random
-        return [
-            BodyVariation(
-                float(self.rng.uniform(*r.mass_scale)),
-                float(self.rng.uniform(*r.torso_payload_kg)),
-                tuple(self.rng.uniform(-r.torso_com_offset_m, r.torso_com_offset_m, 3).tolist()),
-            )
-            for _ in range(size)
-        ]
-
     def _reset(self, index: NDArray[np.int64]) -> None:
         c, r, k, u = self.config, self.config.random, len(index), self.rng.uniform
         q = np.tile(self.interface.default_pose, (k, 1))
@@ -396,23 +329,13 @@ class WalkTask:
         alone = u(size=k) < c.assist.alone
         self._assist_share[index] = np.where(alone, 0.0, u(0.5, 1.0, k))
         self._draw_commands(index)
-        self._push_left[index] = self._draw_steps(r.push_interval_s, k)
-
-    def _draw_steps(self, seconds: tuple[float, float], k: int) -> NDArray[np.int64]:
-        return np.round(self.rng.uniform(*seconds, k) / self.config.control_period_s).astype(np.int64)
+        self._push_left[index] = draw_steps(self.rng, r.push_interval_s, c.control_period_s, k)
 
     def _draw_commands(self, index: NDArray[np.int64]) -> None:
-        c, k, u = self.config.command, len(index), self.rng.uniform
-        fraction = c.initial_fraction + (1.0 - c.initial_fraction) * min(1.0, 2.0 * self.difficulty)
-        drawn = np.column_stack([u(*c.vx, k), u(*c.vy, k), u(*c.wz, k)]) * fraction
-        axis = self.rng.integers(0, 3, k)
-        only = np.zeros((k, 3))
-        only[np.arange(k), axis] = 1.0
-        one = u(size=k) < c.one_axis_probability
-        drawn = np.where(one[:, None], drawn * only, drawn)
-        stand = u(size=k) < c.stand_probability
-        self.command[index] = np.where(stand[:, None], 0.0, drawn) if self.fixed_command is None else self.fixed_command
-        self._command_left[index] = self._draw_steps(c.hold_s, k)
+        c, k = self.config, len(index)
+        drawn = draw_commands(self.rng, c.command, k, self.difficulty)
+        self.command[index] = drawn if self.fixed_command is None else self.fixed_command
+        self._command_left[index] = draw_steps(self.rng, c.command.hold_s, c.control_period_s, k)
 
     def _push_and_command(self) -> None:
         self._command_left -= 1
@@ -425,18 +348,10 @@ class WalkTask:
         pushed = np.flatnonzero(self._push_left <= 0)
         if not pushed.size:
             return
-        r = self.config.random
-        strength = 0.2 + 0.8 * self.difficulty
-        delta = np.zeros((pushed.size, 6))
-        delta[:, :2] = self.rng.uniform(-r.push_velocity, r.push_velocity, (pushed.size, 2)) * strength
-        delta[:, 3:] = self.rng.uniform(-r.push_angular_velocity, r.push_angular_velocity, (pushed.size, 3)) * strength
-        self._push_left[pushed] = self._draw_steps(r.push_interval_s, pushed.size)
+        c = self.config
+        delta = draw_shoves(self.rng, c.random, pushed.size, self.difficulty)
+        self._push_left[pushed] = draw_steps(self.rng, c.random.push_interval_s, c.control_period_s, pushed.size)
         for world, part in zip(self.worlds, self._slices, strict=True):
             mine = np.flatnonzero((pushed >= part.start) & (pushed < part.stop))
             if mine.size:
                 world.change_base_velocity((pushed[mine] - part.start).tolist(), delta[mine])
-
-
-def nominal(config: WalkConfig) -> WalkConfig:
-    """Return the same task on the full, nominal robot: no noise, no pushes, no delay."""
-    return replace(config, randomise=False, movable="all", capsules=True)
