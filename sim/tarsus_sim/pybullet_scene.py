@@ -14,7 +14,7 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
-from tarsus_core.errors import SimulationError
+from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_conjugate
 from tarsus_sim.urdf import BodyVariation, prepare_urdf
@@ -80,6 +80,7 @@ def build_scene(
     """Start a client and load the ground and the robots.
 
     Raises:
+        ConfigError: if a foot is no link of its own, for the joint above it is frozen.
         SimulationError: if PyBullet cannot start or load the robot.
     """
     client = _connect(config)
@@ -90,6 +91,9 @@ def build_scene(
         origin = np.array(spots)
         bodies = _load_robots(client, robot, config, joint_names, origin, variations)
         joints, links = _indices(client, bodies[0], robot)
+        for foot in robot.foot_links:
+            if foot not in links:
+                raise ConfigError(f"The foot '{foot}' is frozen to its leg: let the joint above it move.")
         for body in bodies:
             _make_passive(client, body)
         if count == 1 and config.capsules:
@@ -150,6 +154,9 @@ def _load_robots(
     bodies: list[int] = []
     with tempfile.TemporaryDirectory(prefix="tarsus-urdf-") as folder:
         path = os.path.join(folder, f"{robot.name}.urdf")
+        flags = pybullet.URDF_USE_INERTIA_FROM_FILE
+        if len(origin) == 1 and config.capsules:
+            flags |= pybullet.URDF_USE_SELF_COLLISION  # without it PyBullet ignores the pairs of _let_legs_collide
         for i, spot in enumerate(origin):
             if variations is not None or i == 0:
                 variation = variations[i] if variations is not None else None
@@ -157,9 +164,7 @@ def _load_robots(
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text)
             try:
-                body = pybullet.loadURDF(
-                    path, [spot[0], spot[1], 1.0], flags=pybullet.URDF_USE_INERTIA_FROM_FILE, physicsClientId=client
-                )
+                body = pybullet.loadURDF(path, [spot[0], spot[1], 1.0], flags=flags, physicsClientId=client)
             except pybullet.error as error:
                 raise SimulationError(f"PyBullet cannot load robot '{robot.name}': {error}.") from None
             bodies.append(int(body))
