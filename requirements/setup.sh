@@ -61,7 +61,7 @@ find_python() {
         version=$("$candidate" -c 'import platform as p; print(p.python_implementation(), p.python_version())' \
             2> /dev/null) || continue
         if [[ $version != "CPython 3.11."* ]]; then
-            found+="${found:+, }$candidate is $version"
+            found+="${found:+, }$candidate: $version"
             continue
         fi
         "$candidate" -c 'import ensurepip, venv' 2> /dev/null ||
@@ -71,7 +71,7 @@ find_python() {
         command -v "$candidate"
         return
     done
-    die "CPython 3.11 is needed, and found was ${found:-nothing (tried ${candidates[*]})}: install it" \
+    die "CPython 3.11 is needed, and there is ${found:-none (tried ${candidates[*]})}: install it" \
         "(Debian 12: apt install python3 python3-venv python3-dev) or name it (make ... PYTHON=/path/to/python3.11)."
 }
 
