@@ -22,7 +22,10 @@ print(json.dumps([sys.argv[1:], [name for name in ("VX", "PYTHONPATH") if name i
 sys.exit(3)
 """
 # What the set-up needs of a system before it looks for Python and compilers.
-TOOLS = "bash cat cut dirname env find flock head rm sed sha256sum sort uname xargs".split()
+TOOLS = [
+    *("bash", "cat", "cut", "dirname", "env", "find", "flock", "head"),
+    *("rm", "sed", "sha256sum", "sort", "uname", "xargs"),
+]
 
 
 @pytest.fixture
