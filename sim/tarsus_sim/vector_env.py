@@ -138,7 +138,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         return arrays["observation"].copy(), arrays["reward"].copy(), terminated, truncated, infos
 
     def set_curriculum(self, assistance: float, difficulty: float, penalty_scale: float) -> None:
-        """Set helping hand (0..1), difficulty of commands and pushes (0..1), and the factor on the penalties."""
+        """Set helping hand (0..1), difficulty of commands and pushes (0..1), and factor on the penalties."""
         if self._task is not None:
             self._task.assistance, self._task.difficulty, self._task.penalty_scale = (
                 assistance,

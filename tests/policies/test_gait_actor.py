@@ -1,0 +1,101 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Symmetry and the reference gait of the actor, against hand-worked numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tarsus_core.errors import ConfigError
+from tarsus_core.robot_model import load_robot
+from tarsus_policies.gait_actor import fresh_actor
+from tarsus_policies.reference_gait import ReferenceGait
+from tarsus_policies.settings import GaitReference, PpoSettings
+from tarsus_policies.symmetry import action_mirror, observation_mirror, privileged_mirror
+from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_contract import walk_contract
+from tarsus_sim.walk_task import PRIVILEGED_SIZE
+
+CONTRACT = walk_contract(WalkConfig())
+ROBOT = load_robot("g1")
+JOINTS = CONTRACT.action_joint_names
+
+
+def _observation(sin: float, cos: float, command: tuple[float, float, float]) -> torch.Tensor:
+    observation = torch.zeros(1, CONTRACT.observation_size)
+    observation[0, 6:9] = torch.tensor(command)
+    observation[0, 45:47] = torch.tensor([sin, cos])
+    return observation
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    for mirror, size in (
+        (action_mirror(CONTRACT, ROBOT), 12),
+        (observation_mirror(CONTRACT, ROBOT), 47),
+        (privileged_mirror(), PRIVILEGED_SIZE),
+    ):
+        values = np.random.default_rng(0).normal(size=(3, size))
+        assert len(mirror.index) == size
+        np.testing.assert_array_equal(mirror(mirror(values)), values)
+
+
+def test_mirror_swaps_sides_and_turns_roll_and_yaw() -> None:
+    action = np.zeros(12)
+    action[JOINTS.index("left_hip_roll_joint")] = 0.3
+    action[JOINTS.index("left_knee_joint")] = 0.5
+    mirrored = action_mirror(CONTRACT, ROBOT)(action)
+    assert mirrored[JOINTS.index("right_hip_roll_joint")] == -0.3
+    assert mirrored[JOINTS.index("right_knee_joint")] == 0.5
+    assert np.count_nonzero(mirrored) == 2
+    observation = np.zeros(47)
+    observation[:9] = [1, 2, 3, 4, 5, 6, 7, 8, 9]  # angular velocity, gravity, command
+    assert observation_mirror(CONTRACT, ROBOT)(observation)[:9].tolist() == [-1, 2, -3, 4, -5, 6, 7, -8, -9]
+
+
+def test_the_actor_is_exactly_equivariant() -> None:
+    torch.manual_seed(0)
+    actor = fresh_actor(CONTRACT, GaitReference(), PpoSettings())
+    for parameter in actor.parameters():  # the fresh head is nearly zero
+        torch.nn.init.normal_(parameter, std=0.3)
+    observation = torch.rand(64, 47) * 2.0 - 1.0
+    body = actor.export_module()
+    with torch.no_grad():
+        there = body(body.observation_mirror(observation))
+        back = body.action_mirror(body(observation))
+    assert there.abs().max() > 0.1
+    torch.testing.assert_close(there, back, rtol=1e-5, atol=1e-6)
+
+
+def test_reference_at_rest_is_the_default_pose() -> None:
+    gait = ReferenceGait(CONTRACT, GaitReference())
+    assert gait(_observation(0.0, 0.0, (0.0, 0.0, 0.0))).abs().max() == 0.0
+
+
+def test_reference_at_mid_swing_of_the_left_leg() -> None:
+    gait = ReferenceGait(CONTRACT, GaitReference(swing_knee_rad=0.6, leg_length_m=0.6))
+    action = dict(zip(JOINTS, gait(_observation(1.0, 0.0, (1.0, 0.0, 0.0)))[0].tolist(), strict=True))
+    # both legs pass under the body (cos = 0); the left knee is bent by 0.6, hip and ankle back by half of it
+    assert action["left_knee_joint"] == pytest.approx(0.6)
+    assert action["left_hip_pitch_joint"] == pytest.approx(-0.3, abs=1e-6)
+    assert action["left_ankle_pitch_joint"] == pytest.approx(-0.3, abs=1e-6)
+    assert action["right_knee_joint"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_reference_at_touch_down_of_the_left_leg() -> None:
+    gait = ReferenceGait(CONTRACT, GaitReference(swing_knee_rad=0.6, leg_length_m=0.6))
+    action = dict(zip(JOINTS, gait(_observation(0.0, -1.0, (0.5, 0.0, 0.4)))[0].tolist(), strict=True))
+    # amplitude v T / 4 / leg = 0.5 * 0.8 / 4 / 0.6 = 1/6 rad: the left leg in front (negative), the right one behind
+    assert action["left_hip_pitch_joint"] == pytest.approx(-1.0 / 6.0, rel=1e-5)
+    assert action["right_hip_pitch_joint"] == pytest.approx(1.0 / 6.0, rel=1e-5)
+    assert action["left_ankle_pitch_joint"] == pytest.approx(1.0 / 6.0, rel=1e-5)
+    # yaw: wz T / 4 = 0.08 rad
+    assert action["left_hip_yaw_joint"] == pytest.approx(0.08, rel=1e-5)
+    assert action["right_hip_yaw_joint"] == pytest.approx(-0.08, rel=1e-5)
+
+
+def test_driving_one_leg_alone_is_refused() -> None:
+    contract = walk_contract(WalkConfig(driven="left_leg"))
+    with pytest.raises(ConfigError, match="mirror image 'right_hip_pitch_joint' is not"):
+        action_mirror(contract, ROBOT)

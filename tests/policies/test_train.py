@@ -1,0 +1,171 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training end to end, small: it runs, saves, resumes, survives Ctrl-C and a full disk, and repeats by its seed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tarsus_core.cli import main
+from tarsus_core.errors import ConfigError
+from tarsus_policies import run_folder
+from tarsus_policies.run_folder import CheckpointError, RunFolder
+from tarsus_policies.settings import TrainSettings, load_settings, task_settings
+from tarsus_policies.trainer import Progress, Trainer
+
+SMALL = ["robots=4", "workers=0", "ppo.steps_per_update=4", "ppo.epochs=1", "ppo.minibatches=1", "task.robots_a_client=4"]
+
+
+def _settings(*more: str) -> TrainSettings:
+    return load_settings(task_settings("walk"), [*SMALL, *more])
+
+
+def _train(folder: Path, updates: int, resume: bool = False, *more: str) -> Progress:
+    run = RunFolder(folder)
+    if not resume:
+        run.create(_settings(*more))
+    trainer = Trainer(run.settings(), run, resume)
+    first = trainer.progress.update
+    try:
+        trainer.run(lambda p: p.update - first >= updates, lambda p: None)
+    finally:
+        trainer.close()
+    return trainer.progress
+
+
+@pytest.fixture
+def command() -> Iterator[list[str]]:
+    """A training command for a process of its own."""
+    code = "import sys; from tarsus_core.cli import main; sys.exit(main(sys.argv[1:]))"
+    options = [x for s in SMALL for x in ("--set", s)]
+    yield [sys.executable, "-c", code, "train", "walk", "--quiet", *options]
+
+
+def test_same_seed_same_weights_and_resume_counts_on(tmp_path: Path) -> None:
+    first, second = _train(tmp_path / "a", 2), _train(tmp_path / "b", 2)
+    assert first.steps == second.steps == 2 * 4 * 4
+    one, two = RunFolder(tmp_path / "a").load(), RunFolder(tmp_path / "b").load()
+    for name, value in one["actor_state_dict"].items():
+        assert torch.equal(value, two["actor_state_dict"][name]), name
+    assert one["infos"]["reward"] == two["infos"]["reward"]
+
+    third = _train(tmp_path / "a", 1, resume=True)
+    assert third.update == 3
+    assert third.steps == 3 * 4 * 4
+    assert RunFolder(tmp_path / "a").updates() == [2, 3]
+    changed = RunFolder(tmp_path / "a").load()["actor_state_dict"]
+    assert any(not torch.equal(v, one["actor_state_dict"][k]) for k, v in changed.items())
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    _train(tmp_path / "a", 1)
+    _train(tmp_path / "b", 1, False, "seed=9")
+    one, two = (RunFolder(tmp_path / n).load()["actor_state_dict"] for n in "ab")
+    assert any(not torch.equal(v, two[k]) for k, v in one.items())
+
+
+def test_events_hold_the_reward_terms(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _train(tmp_path / "a", 1)
+    events = EventAccumulator(str(tmp_path / "a"))
+    events.Reload()
+    assert {"reward/track_linear", "reward/fall", "train/velocity_error", "loss/value"} <= set(events.Tags()["scalars"])
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_leaves_no_process(tmp_path: Path, command: list[str]) -> None:
+    folder = tmp_path / "run"
+    command += ["--set", "workers=1", "--set", "save_every_s=0.001", "--run", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120.0
+    while not RunFolder(folder).updates() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "Go on: tarsus train --resume" in said
+    assert RunFolder(folder).load()["iter"] >= 1
+    left = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
+    assert left.stdout == "", "a worker is still running"
+
+
+def test_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _train(tmp_path / "a", 1)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = RunFolder(tmp_path / "a")
+    trainer = Trainer(run.settings(), run, resume=True)
+    monkeypatch.setattr(run_folder, "write_atomically", full)
+    try:
+        with pytest.raises(CheckpointError, match=r"No space left.*last good one is model_1\.pt"):
+            trainer.run(lambda p: p.update >= 2, lambda p: None)
+    finally:
+        trainer.close()
+    assert run.updates() == [1]
+    assert run.load()["iter"] == 1
+
+
+def test_checkpoints_cut_short_or_absent_are_refused(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a")
+    with pytest.raises(ConfigError, match="no training run"):
+        run.settings()
+    _train(tmp_path / "a", 1)
+    with pytest.raises(CheckpointError, match="no checkpoint 7: it has 1"):
+        run.load(7)
+    path = run.checkpoints / "model_1.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run.load()
+    path.unlink()
+    with pytest.raises(CheckpointError, match="has no checkpoint yet"):
+        run.load()
+
+
+def test_resuming_with_another_network_is_refused(tmp_path: Path) -> None:
+    _train(tmp_path / "a", 1)
+    run = RunFolder(tmp_path / "a")
+    with pytest.raises(ConfigError, match="does not fit the settings"):
+        Trainer(run.settings(["ppo.actor_hidden=[16, 16]"]), run, resume=True)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    RunFolder(tmp_path).create(_settings())
+    with pytest.raises(ConfigError, match="holds a run already"):
+        RunFolder(tmp_path).create(_settings())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["wlak"], "no task 'wlak'"),
+        (["walk", "--minutes", "-1"], "--minutes is -1"),
+        (["walk", "--minutes", "soon"], "'--minutes'"),
+        (["walk", "--colour", "red"], "--colour"),
+        (["walk", "--set", "ppo.gama=1"], "did you mean 'gamma'"),
+        (["walk", "--resume", "absent"], "no training run"),
+        (["walk", "--config", "absent.yaml"], "no settings file"),
+    ],
+)
+def test_bad_options_say_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *arguments]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
