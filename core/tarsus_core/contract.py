@@ -196,7 +196,8 @@ class PolicyContract:
             if value <= 0.0:
                 raise PolicyFileError(f"The contract's {name} is {value}: it must be positive.")
         if self.gait.stand_below < 0.0:
-            raise PolicyFileError(f"The contract's gait.stand_below is {self.gait.stand_below}: it must not be negative.")
+            below = self.gait.stand_below
+            raise PolicyFileError(f"The contract's gait.stand_below is {below}: it must not be negative.")
         for axis in ("vx", "vy", "wz"):
             low, high = getattr(self.command_range, axis)
             if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):

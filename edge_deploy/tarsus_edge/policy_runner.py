@@ -77,7 +77,7 @@ class PolicyRunner:
 
     def _note(self, stamp_s: float) -> None:
         """Remember the stamp; forget the rest after a jump."""
-        if self._stamp_s is not None and not 0.0 <= stamp_s - self._stamp_s <= MAX_GAP_S:
+        if self._stamp_s is not None and not 0.0 <= stamp_s - self._stamp_s <= MAX_GAP_S + 1e-9:
             self.interface.reset()
             self.resets += self._mode is State.WALK
         self._stamp_s = stamp_s

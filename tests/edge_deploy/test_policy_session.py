@@ -115,7 +115,7 @@ def test_another_robot_is_refused() -> None:
     with pytest.raises(PolicyFileError, match="another URDF"):
         session_of(network, urdf_sha256="0" * 64)
     names = ("third_knee_joint", *CONTRACT.joint_names[1:])
-    legs = tuple(n for n in names if n in CONTRACT.action_joint_names) + ("third_knee_joint",)
+    legs = (*(n for n in names if n in CONTRACT.action_joint_names), "third_knee_joint")
     with pytest.raises(PolicyFileError, match="drives joint 'third_knee_joint'"):
         session_of(network, joint_names=names, action_joint_names=legs, observed_joint_names=legs)
     PolicySession(parse_policy(attach_contract(network, dataclasses.replace(CONTRACT, robot="h1"))))  # for its own sake

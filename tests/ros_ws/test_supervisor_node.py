@@ -31,7 +31,6 @@ from tarsus_nodes.conversions import imu_message, joint_command_message, joint_s
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 from tarsus_nodes.supervisor_node import SupervisorNode
 
-
 RELAXED = {
     "state_age_warn_s": 0.2,
     "state_age_damp_s": 0.5,
