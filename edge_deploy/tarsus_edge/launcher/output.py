@@ -160,10 +160,8 @@ class Router:
             if to_screen:
                 self._to_screen(line)
             if to_log:
-                self._to_log(f"{time.time():.7f} {line}")
-        if self._log is not None:
-            with contextlib.suppress(OSError):
-                self._log.close()
+                self._to_log(f"{time.time():.7f} {line}\n")
+        self._to_log("", last=True)
 
     def _to_screen(self, line: str) -> None:
         if self._screen is None:
@@ -174,12 +172,14 @@ class Router:
             self._screen = None
             self._on_broken()
 
-    def _to_log(self, line: str) -> None:
+    def _to_log(self, text: str, last: bool = False) -> None:
         if self._log is None:
             return
         try:
-            self._log.write(line + "\n")
-            if self._lines.empty():
+            self._log.write(text)
+            if last:
+                self._log.close()
+            elif self._lines.empty():
                 self._log.flush()
         except OSError as error:
             self._log = None

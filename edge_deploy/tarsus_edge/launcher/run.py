@@ -92,7 +92,8 @@ class LaunchRun:
         Well means exit code 0; or, once the launch was stopping, the end by SIGINT or SIGTERM. For a process that
         respawned its last end counts.
         """
-        return 0 if self._failure is None and self._supervisor.all_well else 1
+        failed = self._failure is not None or self._supervisor.failure is not None
+        return 1 if failed or not self._supervisor.all_well else 0
 
     def start(self) -> None:
         """Start, and return once every process that starts at once is there.

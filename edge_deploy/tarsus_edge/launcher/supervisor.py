@@ -9,8 +9,6 @@ import os
 import selectors
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from tarsus_edge.launcher import guard
 from tarsus_edge.launcher.child import Child, StopTimeouts
 from tarsus_edge.launcher.errors import LaunchError
+from tarsus_edge.launcher.guard_process import GuardProcess
 from tarsus_edge.launcher.output import LAUNCHER, Router
 from tarsus_edge.launcher.parameters import ParameterDocument
 from tarsus_edge.launcher.plan import LaunchPlan, ProcessSpec
@@ -65,10 +64,7 @@ class Supervisor:
         self._messages = deque(sorted(plan.messages, key=lambda message: message.after_s))
         self._requests: deque[str | None] = deque()
         self._start_s = 0.0
-        # Sockets and not a pipe: a late send to a closed socket is an error, to a closed pipe it may hit another file.
-        self._wake_receive, self._wake_send = socket.socketpair()
-        self._wake_receive.setblocking(False)
-        self._wake_send.setblocking(False)
+        self._wake_send: socket.socket | None = None
 
     @property
     def states(self) -> tuple[ProcessState, ...]:
@@ -102,9 +98,13 @@ class Supervisor:
         self._router = router
         folder = tempfile.mkdtemp(prefix="launch_params_")
         self._folder = Path(folder)
+        # Sockets and not a pipe: a late send to a closed socket is an error, to a closed pipe it may hit another file.
+        self._wake_receive, self._wake_send = socket.socketpair()
+        self._wake_receive.setblocking(False)
+        self._wake_send.setblocking(False)
         try:
             with (
-                _Guard(self._launch_id, self._timeouts.sigkill_s) as self._guard,
+                GuardProcess(self._launch_id, self._timeouts.sigkill_s) as self._guard,
                 selectors.DefaultSelector() as self._selector,
             ):
                 self._selector.register(self._wake_receive, selectors.EVENT_READ)
@@ -118,9 +118,11 @@ class Supervisor:
             self._wake_receive.close()
 
     def _wake(self) -> None:
-        # When the buffer is full the loop wakes anyway; when the socket is closed the loop has ended.
-        with contextlib.suppress(OSError):
-            self._wake_send.send(b"x")
+        # Without a socket the loop has not begun, and looks at requests first; when its buffer is full the loop wakes
+        # anyway; when it is closed the loop has ended.
+        if self._wake_send is not None:
+            with contextlib.suppress(OSError):
+                self._wake_send.send(b"x")
 
     def _loop(self) -> None:
         self._start_s = time.monotonic()
@@ -128,6 +130,7 @@ class Supervisor:
             slot.start_at_s = self._start_s + slot.spec.start_after_s
         self._start_due(self._start_s)
         self.started.set()
+        self._serve_requests(self._start_s)
         while any(slot.pending for slot in self._slots) or (self._messages and self.stop_reason is None):
             for key, _ in self._selector.select(self._pause_s()):
                 if key.fileobj is self._wake_receive:
@@ -266,44 +269,3 @@ class Supervisor:
             self.failure = error
             self._router.say("ERROR", LAUNCHER, f"a callback failed ({type(error).__name__}: {error})")
             self._begin_stop("a callback failed", time.monotonic())
-
-
-class _Guard:
-    """The guard process of a launch, see ``guard``.
-
-    Raises:
-        LaunchError: it cannot be started.
-    """
-
-    def __init__(self, launch_id: str, grace_s: float) -> None:
-        # Without the marker: the guard of a launch within a launch must outlive its launcher, too.
-        environment = {name: value for name, value in os.environ.items() if name != guard.MARKER}
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(guard.__file__).resolve()), launch_id, str(grace_s)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LaunchError(f"The launcher cannot start a process ({error.strerror}): free some memory.") from None
-        assert self._process.stdin is not None
-        self._pipe = self._process.stdin
-
-    def __enter__(self) -> _Guard:
-        return self
-
-    def tell(self, word: str) -> None:
-        """Tell the guard about a session; that somebody has killed the guard is no reason to stop a robot."""
-        with contextlib.suppress(OSError):
-            self._pipe.write(f"{word}\n".encode())
-            self._pipe.flush()
-
-    def __exit__(self, *_: object) -> None:
-        self.tell("done")
-        with contextlib.suppress(OSError):
-            self._pipe.close()
-        self._process.wait()

@@ -70,8 +70,7 @@ def read_xml(path: Path) -> XmlElement:
     except expat.ExpatError as error:
         reason = expat.errors.messages[error.code]
         raise LaunchError(
-            f"{path.name}, line {error.lineno}: this is not well-formed XML ({reason}): mend it near column "
-            f"{error.offset + 1}.",
+            f"{path.name}, line {error.lineno}: the XML is broken near column {error.offset + 1} ({reason}): mend it.",
             located=True,
         ) from None
     return roots[0]
