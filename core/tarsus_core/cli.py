@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,19 +28,25 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors become one sentence on standard error."""
     args = list(sys.argv[1:] if argv is None else argv)
+    return guard(lambda: _main(args))
+
+
+def _main(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
     if args[0] in ("-V", "--version"):
         print(f"tarsus {__version__}")
         return 0
-    return guard(lambda: _dispatch(args[0], args[1:]))
+    return _dispatch(args[0], args[1:])
 
 
 def guard(run: Callable[[], int]) -> int:
     """Call ``run`` and turn what it raises on purpose into one sentence and an exit code."""
     try:
-        return run()
+        code = run()
+        sys.stdout.flush()  # a closed pipe must show here, and not when the interpreter ends
+        return code
     except TarsusError as error:
         _say(str(error))
         return error.exit_code
@@ -46,7 +54,8 @@ def guard(run: Callable[[], int]) -> int:
         _say("Stopped by Ctrl-C.")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
         name = f" '{error.filename}'" if error.filename else ""
@@ -65,13 +74,21 @@ def run_typer(app: Any, prog: str, argv: Sequence[str]) -> int:
         message = getattr(error, "format_message", None)
         if message is not None:
             text = " ".join(message().split()).rstrip(".")
-            _say(f"{text}: see '{prog} --help'.")
+            _say(f"{text}{_given(error)}: see '{prog} --help'.")
             return 2
         if type(error).__name__ == "Abort":
             _say("Stopped.")
             return 130
         raise
     return result if isinstance(result, int) else 0
+
+
+def _given(error: Exception) -> str:
+    """Return the value that a usage error is about, where the validator behind it says so."""
+    errors = getattr(error.__cause__, "errors", None)
+    if not callable(errors):
+        return ""
+    return f", but it is '{errors()[0].get('input')}'"
 
 
 def _dispatch(name: str, args: list[str]) -> int:

@@ -1,0 +1,108 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gait clock, counted by hand: period 0.8 s at 20 ms is 40 periods, half of it 20."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tarsus_core.contract import Gait
+from tarsus_core.gait import GaitClock
+
+GO = np.array([[0.5, 0.0, 0.0]])
+STOP = np.zeros((1, 3))
+
+
+def clock(count: int = 1) -> GaitClock:
+    return GaitClock(Gait(period_s=0.8, stand_below=0.05), 0.02, count)
+
+
+def run(c: GaitClock, command: np.ndarray, periods: int) -> None:
+    for _ in range(periods):
+        c.start(command)
+        c.advance(command)
+
+
+def test_rests_until_it_is_told_to_move() -> None:
+    c = clock()
+    run(c, STOP, 10)
+    assert c.phase[0] == 0.0 and not c.moving[0]
+    np.testing.assert_array_equal(c.observation(), [[0.0, 0.0]])
+    c.start(GO)
+    np.testing.assert_array_equal(c.observation(), [[0.0, 1.0]])  # (sin 0, cos 0) from the first moment on
+
+
+def test_a_quarter_and_a_whole_period() -> None:
+    c = clock()
+    run(c, GO, 10)
+    assert c.phase[0] == pytest.approx(0.25)
+    np.testing.assert_allclose(c.observation(), [[1.0, 0.0]], atol=1e-12)
+    run(c, GO, 30)
+    assert c.phase[0] % 1.0 == pytest.approx(0.0, abs=1e-9) or c.phase[0] == pytest.approx(1.0, abs=1e-9)
+    run(c, GO, 4000)
+    np.testing.assert_allclose(c.observation(), [[0.0, 1.0]], atol=1e-6)
+    assert 0.0 <= c.phase[0] < 1.0
+
+
+@pytest.mark.parametrize(("before", "after", "rest"), [(3, 17, 0.5), (19, 1, 0.5), (25, 15, 0.0), (39, 1, 0.0)])
+def test_it_finishes_the_step_and_then_rests(before: int, after: int, rest: float) -> None:
+    c = clock()
+    run(c, GO, before)
+    run(c, STOP, after - 1)
+    assert c.moving[0]
+    run(c, STOP, 1)
+    assert not c.moving[0] and c.phase[0] == rest
+    run(c, STOP, 50)
+    assert c.phase[0] == rest
+    np.testing.assert_array_equal(c.observation(), [[0.0, 0.0]])
+
+
+def test_it_starts_again_with_the_other_foot() -> None:
+    c = clock()
+    run(c, GO, 5)
+    run(c, STOP, 30)
+    c.start(GO)
+    np.testing.assert_allclose(c.observation(), [[0.0, -1.0]], atol=1e-12)
+    run(c, GO, 10)
+    assert c.phase[0] == pytest.approx(0.75)
+
+
+def test_a_command_that_comes_back_in_time_does_not_stop_it() -> None:
+    c = clock()
+    run(c, GO, 5)
+    run(c, STOP, 10)
+    run(c, GO, 15)
+    assert c.moving[0] and c.phase[0] == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("command", "moves"),
+    [
+        ([0.05, 0.0, 0.0], True),
+        ([-0.05, 0.0, 0.0], True),
+        ([0.049, 0.049, -0.049], False),
+        ([0.0, 0.06, 0.0], True),
+        ([0.0, 0.0, -0.3], True),
+        ([0.0, 0.0, 0.0], False),
+    ],
+)
+def test_which_commands_mean_motion(command: list[float], moves: bool) -> None:
+    assert clock().wants_motion(np.array([command]))[0] == moves
+
+
+def test_zero_means_standing_even_without_a_threshold() -> None:
+    c = GaitClock(Gait(period_s=0.8, stand_below=0.0), 0.02)
+    assert not c.wants_motion(STOP)[0] and c.wants_motion(np.array([[1e-6, 0.0, 0.0]]))[0]
+
+
+def test_many_clocks_run_apart_and_reset_apart() -> None:
+    c = clock(3)
+    commands = np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    for _ in range(10):
+        c.start(commands)
+        c.advance(commands)
+    np.testing.assert_allclose(c.phase, [0.25, 0.0, 0.25])
+    c.reset(np.array([2]), 0.5)
+    np.testing.assert_allclose(c.phase, [0.25, 0.0, 0.5])
+    np.testing.assert_array_equal(c.moving, [True, False, False])
