@@ -33,10 +33,10 @@ class PpoSettings:
     gamma: float = 0.99
     lam: float = 0.95
     value_loss_coef: float = 1.0
-    entropy_coef: float = 0.003
+    entropy_coef: float = 0.0005
     learning_rate: float = 5e-4
     learning_rate_range: tuple[float, float] = (5e-5, 2e-3)
-    desired_kl: float = 0.012
+    desired_kl: float = 0.02
     """the learning rate follows the KL divergence of a whole update, once an update"""
     max_grad_norm: float = 1.0
     actor_hidden: tuple[int, ...] = (256, 128, 64)
@@ -64,11 +64,11 @@ class CurriculumSettings:
 
     assistance: float = 1.0
     """helping hand at the start; 0: none"""
-    assistance_rate: float = 0.006
+    assistance_rate: float = 0.012
     """change of the helping hand per update, of 1; the difficulty grows once it is gone"""
     assistance_falls: float = 2.0
     """falls per robot in 20 s below which the helping hand fades"""
-    rate: float = 0.005
+    rate: float = 0.008
     """change of the difficulty per update, of 1"""
     good_error: float = 0.22
     """mean velocity error (m/s) below which it grows"""
@@ -76,6 +76,8 @@ class CurriculumSettings:
     """falls per robot in 20 s below which it grows"""
     penalty_start: float = 0.3
     """factor on the penalties at difficulty 0; 1 at difficulty 1"""
+    whole_robot_at: float = 0.4
+    """difficulty from which on every joint is simulated; above 1: never"""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Progress:
     """of training, over all sessions"""
     assistance: float = 1.0
     difficulty: float = 0.0
+    whole_robot: bool = False
+    """whether every joint is simulated"""
     reward: float = 0.0
     """mean a control period"""
     error: float = 1.0
@@ -71,16 +73,17 @@ class Trainer:
         start = 0 if content is None else int(content["iter"])
         torch.manual_seed(settings.seed + 1_000_003 * start)
         torch.set_num_threads(max(1, settings.workers))  # the workers rest while the networks learn
-        env = WalkVectorEnv(settings.task, settings.robots, settings.workers, settings.seed + 1_000_003 * start)
+        if content is not None:
+            self.progress = _progress(content)
+        self.env = self._start(settings.seed + 1_000_003 * start)
         try:
-            self.env = RslWalkEnv(env)
             self.algorithm = _build_algorithm(self.env, settings)
             for source in (content, initial):
                 if source is not None:
                     self._restore(source, networks_only=source is initial)
             self._curriculum()
         except BaseException:
-            env.close()
+            self.close()
             raise
 
     def run(self, should_stop: Callable[[Progress], bool], report: Callable[[Progress], None]) -> Path:
@@ -116,6 +119,12 @@ class Trainer:
         content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
         return self.folder.save(self.progress.update, content, self.settings.keep_checkpoints)
 
+    def _start(self, seed: int) -> RslWalkEnv:
+        """Start the simulation, of the whole robot once the curriculum is that far."""
+        settings = self.settings
+        task = replace(settings.task, movable="all") if self.progress.whole_robot else settings.task
+        return RslWalkEnv(WalkVectorEnv(task, settings.robots, settings.workers, seed))
+
     def close(self) -> None:
         """Stop the workers."""
         self.env.env.close()
@@ -134,8 +143,6 @@ class Trainer:
             ) from None
         if networks_only:
             return
-        known = vars(Progress())
-        self.progress = Progress(**{k: v for k, v in content["infos"].items() if k in known})
         self._set_learning_rate(float(content["learning_rate"]))
 
     def _update(self, writer: SummaryWriter) -> None:
@@ -176,7 +183,7 @@ class Trainer:
         progress.steps_per_s = count * self.settings.robots / (ended - started)
         progress.reward = reward / count
         progress.error += 0.2 * (error / count - progress.error)
-        progress.falls += 0.05 * (falls / self.settings.robots / (count * control) * 20.0 - progress.falls)
+        progress.falls += 0.1 * (falls / self.settings.robots / (count * control) * 20.0 - progress.falls)
         self._curriculum()
         scalars = {
             "train/reward": progress.reward,
@@ -184,6 +191,7 @@ class Trainer:
             "train/falls_per_20s": progress.falls,
             "train/assistance": progress.assistance,
             "train/difficulty": progress.difficulty,
+            "train/whole_robot": float(progress.whole_robot),
             "train/kl": kl,
             "train/learning_rate": algorithm.learning_rate,
             "train/action_std": float(algorithm.get_policy().output_std.mean()),
@@ -227,8 +235,17 @@ class Trainer:
             good = p.error < c.good_error and p.falls < c.good_falls
             bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
             p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
+        if p.difficulty >= c.whole_robot_at and not p.whole_robot:
+            p.whole_robot = True
+            self.close()
+            self.env = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
         self.env.env.set_curriculum(p.assistance, p.difficulty, penalties)
+
+
+def _progress(content: dict[str, Any]) -> Progress:
+    known = vars(Progress())
+    return Progress(**{k: v for k, v in content["infos"].items() if k in known})
 
 
 def _build_algorithm(env: RslWalkEnv, settings: TrainSettings) -> PPO:
