@@ -14,14 +14,14 @@ import signal
 import traceback
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_core.errors import ConfigError, SimulationError, TarsusError
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_env import action_space, observation_space
@@ -30,7 +30,7 @@ from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask
 WORKER_TIMEOUT_S = 120.0
 
 
-class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]):
+class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
     """n robots that follow velocity commands, as a ``gymnasium.vector.VectorEnv`` with same-step autoreset.
 
     Observation (n, 47) and action (n, 12) are as in ``G1WalkEnv``. ``infos`` holds ``privileged`` (n, 18), the state
@@ -38,7 +38,10 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
     a dict of reward terms, each a mean over robots.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (gymnasium declares it so)
+        "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
+        "render_modes": [],
+    }
 
     def __init__(self, config: WalkConfig | None = None, num_envs: int = 16, workers: int = 1, seed: int = 0) -> None:
         """Start the workers.
@@ -71,7 +74,11 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         size = sum(int(np.prod(s)) * 4 for s in shapes.values())
         self._memory = SharedMemory(create=True, size=size)
         self._arrays = _views(self._memory, shapes)
-        self._start(seed)
+        try:
+            self._start(seed)
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self, seed: int) -> None:
         if self.workers == 0:
@@ -102,14 +109,11 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         super().reset(seed=seed)
         if self._task is not None:
             if seed is not None:
-                self._task.close()
-                self._task = WalkTask(self.config, self.num_envs, seed)
+                self._task = _anew(self._task, seed)
             self._arrays["observation"][:], self._arrays["privileged"][:] = self._task.reset()
         else:
             children = np.random.SeedSequence(seed).spawn(self.workers) if seed is not None else [None] * self.workers
-            for pipe, child in zip(self._pipes, children, strict=True):
-                pipe.send(("reset", child))
-            self._gather()
+            self._order("reset", children)
         return self._arrays["observation"].copy(), {"privileged": self._arrays["privileged"].copy()}
 
     def step(
@@ -121,9 +125,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         if self._task is not None:
             _store(self._task.step(arrays["action"]), arrays, slice(0, self.num_envs))
         else:
-            for pipe in self._pipes:
-                pipe.send(("step", None))
-            self._gather()
+            self._order("step", [None] * self.workers)
         terminated, truncated = arrays["terminated"] > 0.0, arrays["truncated"] > 0.0
         infos: dict[str, Any] = {
             "privileged": arrays["privileged"].copy(),
@@ -140,25 +142,26 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
     def set_curriculum(self, assistance: float, difficulty: float, penalty_scale: float) -> None:
         """Set helping hand (0..1), difficulty of commands and pushes (0..1), and factor on the penalties."""
         if self._task is not None:
-            self._task.assistance, self._task.difficulty, self._task.penalty_scale = (
-                assistance,
-                difficulty,
-                penalty_scale,
-            )
-            return
-        for pipe in self._pipes:
-            pipe.send(("curriculum", (assistance, difficulty, penalty_scale)))
+            _set_curriculum(self._task, (assistance, difficulty, penalty_scale))
+        else:
+            self._order("curriculum", [(assistance, difficulty, penalty_scale)] * self.workers)
+
+    def _order(self, order: str, arguments: list[Any]) -> None:
+        """Send every worker an order and wait until all have obeyed."""
+        for pipe, argument in zip(self._pipes, arguments, strict=True):
+            with contextlib.suppress(OSError):  # a worker that is gone is found when its answer is due
+                pipe.send((order, argument))
         self._gather()
 
     def _gather(self) -> None:
         for k, pipe in enumerate(self._pipes):
             try:
-                answer = pipe.recv() if pipe.poll(WORKER_TIMEOUT_S) else "did not answer"
-            except (EOFError, ConnectionResetError):
-                answer = "died"
+                answer = pipe.recv() if pipe.poll(WORKER_TIMEOUT_S) else f"no answer in {WORKER_TIMEOUT_S:g} s"
+            except (EOFError, OSError):
+                answer = "it died, perhaps for want of memory: start again, with fewer robots"
             if answer is not None:
                 self.close()
-                raise SimulationError(f"Simulation worker {k} failed: {answer}.")
+                raise SimulationError(f"Simulation worker {k} failed: {answer.rstrip('.')}.")
 
     def close(self, **_: Any) -> None:
         """Stop the workers and free the shared memory; a second call does nothing."""
@@ -174,6 +177,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
             process.join(5.0)
             if process.is_alive():
                 process.kill()
+                process.join()
         self._arrays = {}
         self._memory.close()
         self._memory.unlink()
@@ -202,6 +206,18 @@ def _views(memory: SharedMemory, shapes: dict[str, tuple[int, ...]]) -> dict[str
     return views
 
 
+def _anew(task: WalkTask, seed: int | np.random.SeedSequence) -> WalkTask:
+    """Replace a task by one of another seed, at the same stage of the curriculum."""
+    task.close()
+    new = WalkTask(task.config, task.count, seed)
+    _set_curriculum(new, (task.assistance, task.difficulty, task.penalty_scale))
+    return new
+
+
+def _set_curriculum(task: WalkTask, stage: tuple[float, float, float]) -> None:
+    task.assistance, task.difficulty, task.penalty_scale = stage
+
+
 def _store(result: dict[str, Any], arrays: dict[str, NDArray[np.float32]], part: slice) -> None:
     for name in ("observation", "privileged", "reward", "terminated", "truncated", "error", "length"):
         arrays[name][part] = result[name]
@@ -225,7 +241,7 @@ def _work(
     """Serve one worker's robots until told to close, or until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's: it closes the workers after saving
     parent = os.getppid()
-    memory = SharedMemory(name=memory_name, track=False) if _TRACKABLE else SharedMemory(name=memory_name)
+    memory = SharedMemory(name=memory_name, **_UNTRACKED)
     task = None
     try:
         task = WalkTask(config, share, seed)
@@ -242,11 +258,10 @@ def _work(
                 _store(task.step(arrays["action"][part]), arrays, part)
             elif order == "reset":
                 if argument is not None:
-                    task.close()
-                    task = WalkTask(config, share, argument)
+                    task = _anew(task, argument)
                 arrays["observation"][part], arrays["privileged"][part] = task.reset()
             elif order == "curriculum":
-                task.assistance, task.difficulty, task.penalty_scale = argument
+                _set_curriculum(task, argument)
             else:
                 return
             pipe.send(None)
@@ -254,7 +269,8 @@ def _work(
         return
     except Exception as error:  # whatever went wrong is told to the trainer, which stops with one sentence
         detail = traceback.format_exc() if os.environ.get("TARSUS_DEBUG") else ""
-        pipe.send(f"{type(error).__name__}: {error}{detail}")
+        kind = "" if isinstance(error, TarsusError) else f"{type(error).__name__}: "
+        pipe.send(f"{kind}{error}{detail}")
     finally:
         if task is not None:
             task.close()
@@ -262,4 +278,4 @@ def _work(
 
 
 # Python 3.13 lets a process attach without tracking; before, children of one family share the tracker harmlessly
-_TRACKABLE = "track" in SharedMemory.__init__.__code__.co_varnames
+_UNTRACKED: dict[str, Any] = {"track": False} if "track" in SharedMemory.__init__.__code__.co_varnames else {}

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -19,14 +19,14 @@ from tarsus_sim.walk_contract import nominal, walk_contract
 from tarsus_sim.walk_task import WalkTask
 
 
-def observation_space(contract: PolicyContract) -> Box:
+def observation_space(contract: PolicyContract) -> Box[np.float32]:
     """Bounds of the observation: each term's clip times its scale."""
     high = [abs(t.scale) * t.clip for t in contract.observation for _ in range(t.size * t.history)]
     bound = np.array(high, dtype=np.float32)
     return Box(-bound, bound, dtype=np.float32)
 
 
-def action_space(contract: PolicyContract) -> Box:
+def action_space(contract: PolicyContract) -> Box[np.float32]:
     """Bounds of the action: the contract's clip."""
     clip = contract.action_clip
     return Box(-clip, clip, (contract.action_size,), dtype=np.float32)
@@ -52,7 +52,7 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     ``options={"command": (vx, vy, wz)}`` at reset holds one command for the whole episode.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 (gymnasium declares it so)
 
     def __init__(
         self, config: WalkConfig | None = None, render_mode: str | None = None, randomise: bool = False
@@ -103,7 +103,7 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             info,
         )
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return a picture (240, 320, 3) of the robot, when the render mode is 'rgb_array'."""
         if self.render_mode is None or self._task is None:
             return None

@@ -192,20 +192,19 @@ class WalkTask:
                 )
 
     def _assist(self) -> None:
-        """Hold the bases upright as far as the curriculum still does."""
-        if self.assistance <= 0.0:
-            for world in self.worlds:
-                world.hold_base_torque(None)
-            return
+        """Hold the torsos upright as far as the curriculum still does."""
         a = self.config.assist
-        share = (self.assistance * self._assist_share)[:, None]
-        # gravity x down, in the base frame, is the axis about which the base must turn back, times the sine of the tilt
-        gravity = projected_gravity(self._quat)
-        axis = np.stack([gravity[:, 1], -gravity[:, 0], np.zeros(self.count)], axis=1)
-        rate = self._gyro * np.array([1.0, 1.0, 0.0])
-        torque = quat_rotate(self._quat, share * (a.stiffness * axis - a.damping * rate))
         for world, part in zip(self.worlds, self._slices, strict=True):
-            world.hold_base_torque(torque[part])
+            if self.assistance <= 0.0:
+                world.hold_torso_torque(None)
+                continue
+            quat, angular = world.torso_motion()
+            share = (self.assistance * self._assist_share[part])[:, None]
+            # the torso's z axis turns back to the vertical about their cross product, times the sine of the tilt
+            up = quat_rotate(quat, np.broadcast_to([0.0, 0.0, 1.0], angular.shape))
+            axis = np.stack([up[:, 1], -up[:, 0], np.zeros(len(up))], axis=1)
+            rate = angular * np.array([1.0, 1.0, 0.0])
+            world.hold_torso_torque(share * (a.stiffness * axis - a.damping * rate))
 
     def _read(self) -> None:
         states, truths, feet = [], [], []
@@ -304,7 +303,7 @@ class WalkTask:
         q = np.tile(self.interface.default_pose, (k, 1))
         velocity = np.zeros((k, 6))
         yaw = u(-np.pi, np.pi, k)
-        phase = self.rng.integers(0, 2, k) * 0.5
+        phase = 0.5 * self.rng.integers(0, 2, k).astype(np.float64)
         if c.randomise:
             q[:, self._driven] += u(-r.initial_joint_position, r.initial_joint_position, (k, len(self._driven)))
             velocity[:, :2] = u(-r.initial_velocity, r.initial_velocity, (k, 2))

@@ -62,7 +62,9 @@ def momentum(world: PyBulletWorld) -> np.ndarray:
     total = mass * np.array(pybullet.getBaseVelocity(body, physicsClientId=client)[0])
     for link in range(pybullet.getNumJoints(body, physicsClientId=client)):
         mass = pybullet.getDynamicsInfo(body, link, physicsClientId=client)[0]
-        state = pybullet.getLinkState(body, link, computeLinkVelocity=1, computeForwardKinematics=1, physicsClientId=client)
+        state = pybullet.getLinkState(
+            body, link, computeLinkVelocity=1, computeForwardKinematics=1, physicsClientId=client
+        )
         total = total + mass * np.array(state[6])
     return total
 
@@ -228,9 +230,7 @@ def test_standing_robot_feels_its_weight(make: Make) -> None:
 def test_tilted_imu_reads_gravity_in_its_own_frame(make: Make) -> None:
     """At rest, rolled to the right by 0.5 rad: (0, g sin 0.5, g cos 0.5)."""
     world = make()
-    world.set_pose(
-        np.array([0.0, 0.0, 2.0]), quat_from_rpy(0.5, 0.0, 0.0), world.joint_names, world.default_pose
-    )
+    world.set_pose(np.array([0.0, 0.0, 2.0]), quat_from_rpy(0.5, 0.0, 0.0), world.joint_names, world.default_pose)
     # without gravity it floats at rest, and the sensor adds what it would feel on the ground
     pybullet.setGravity(0.0, 0.0, 0.0, physicsClientId=world._client)
     world.step(limp(world))
@@ -366,7 +366,9 @@ def test_same_commands_give_the_same_motion_bit_for_bit(make: Make) -> None:
         command = hold(world)
         for row in noise:
             world.step(
-                JointCommand(0.0, command.joint_names, command.position + row, *(np.zeros(29),) * 2, command.kp, command.kd)
+                JointCommand(
+                    0.0, command.joint_names, command.position + row, *(np.zeros(29),) * 2, command.kp, command.kd
+                )
             )
         runs.append(world.read())
     (a, x), (b, y) = runs

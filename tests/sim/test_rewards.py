@@ -47,7 +47,13 @@ def step(**changes: Any) -> WalkStep:
 # term, what the first robot does (the second does nothing), further arguments, the two values
 CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], float, float]] = [
     # errors 0.3 and 0.4 m/s: exp(-(0.09 + 0.16) / 0.25) = exp(-1); vertical speed does not count
-    ("track_linear", {"velocity": [[0.8, 0.4, 9.0], [0, 0, 0]], "command": [[0.5, 0, 0], [0, 0, 0]]}, (), math.exp(-1), 1),
+    (
+        "track_linear",
+        {"velocity": [[0.8, 0.4, 9.0], [0, 0, 0]], "command": [[0.5, 0, 0], [0, 0, 0]]},
+        (),
+        math.exp(-1),
+        1,
+    ),
     # error 0.5 rad/s: exp(-0.25 / 0.25)
     ("track_angular", {"yaw_rate": [0.3, 0], "command": [[0, 0, 0.8], [0, 0, 0]]}, (), math.exp(-1), 1),
     # 0.1^2 + 0.1^2 = 0.02

@@ -76,7 +76,9 @@ def masses(client: int, body: int) -> list[float]:
     return [pybullet.getDynamicsInfo(body, link, physicsClientId=client)[0] for link in links]
 
 
-def composite(client: int, body: int, names: tuple[str, ...], angles: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def composite(
+    client: int, body: int, names: tuple[str, ...], angles: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Mass, centre of mass and inertia about it of the whole robot, its base link frame at the world's origin."""
     place = joints(client, body)
     inertial = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[3:5]
@@ -212,9 +214,7 @@ def test_frozen_joint_keeps_the_default_pose(robot: RobotModel, client: int, tmp
     to_link = pybullet.multiplyTransforms(*pybullet.invertTransform(info[3], info[4]), [0, 0, 0], [0, 0, 0, 1])
     frame = pybullet.multiplyTransforms(*base, *to_link)
     inverse = pybullet.invertTransform(*frame)
-    mirrored = [
-        np.array(pybullet.multiplyTransforms(*inverse, p, [0, 0, 0, 1])[0]) * [1.0, -1.0, 1.0] for p in left
-    ]
+    mirrored = [np.array(pybullet.multiplyTransforms(*inverse, p, [0, 0, 0, 1])[0]) * [1.0, -1.0, 1.0] for p in left]
     key = lambda p: (round(p[0], 3), round(p[1], 3))  # noqa: E731
     np.testing.assert_allclose(sorted(mirrored, key=key), sorted(spheres, key=key), atol=2e-3)
 

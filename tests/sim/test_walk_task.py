@@ -233,9 +233,7 @@ def test_yaw_rate_and_velocity_are_those_of_the_heading_frame(make: Make) -> Non
     """A base that faces +y and moves along +y with 0.5 m/s while it turns left goes forward in its own frame."""
     task = make(PLAIN, count=1)
     task.reset()
-    task.worlds[0].reset(
-        yaw=np.array([np.pi / 2.0]), base_velocity=np.array([[0.0, 0.5, 0.0, 0.0, 0.0, 0.7]])
-    )
+    task.worlds[0].reset(yaw=np.array([np.pi / 2.0]), base_velocity=np.array([[0.0, 0.5, 0.0, 0.0, 0.0, 0.7]]))
     task._read()
     task._mean[:] = 0.0
     step = task._describe(zero(task), task._velocity)
@@ -295,7 +293,9 @@ def test_commands_widen_with_the_difficulty() -> None:
 
 
 def test_commands_stand_and_go_along_one_axis_as_often_as_told() -> None:
-    drawn = draw_commands(np.random.default_rng(1), CommandConfig(stand_probability=0.2, one_axis_probability=0.5), 8000, 1.0)
+    drawn = draw_commands(
+        np.random.default_rng(1), CommandConfig(stand_probability=0.2, one_axis_probability=0.5), 8000, 1.0
+    )
     moving = np.count_nonzero(drawn, axis=1)
     assert np.mean(moving == 0) == pytest.approx(0.2, abs=0.02)
     assert np.mean(moving == 1) == pytest.approx(0.8 * 0.5, abs=0.02)
