@@ -22,6 +22,9 @@ from tarsus_policies.symmetry import Mirror, action_mirror, observation_mirror, 
 class MirrorMap(nn.Module):
     """A Mirror as a torch module, exact and exportable."""
 
+    index: Tensor
+    sign: Tensor
+
     def __init__(self, mirror: Mirror) -> None:
         super().__init__()
         self.register_buffer("index", torch.as_tensor(mirror.index, dtype=torch.long), persistent=False)

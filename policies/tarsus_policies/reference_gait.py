@@ -37,6 +37,8 @@ class ReferenceGait(nn.Module):
     travels v T / 2 under the body in stance. Hip pitch sweeps for vx, hip roll for vy, hip yaw by wz T / 4.
     """
 
+    matrix: Tensor
+
     def __init__(self, contract: PolicyContract, reference: GaitReference) -> None:
         super().__init__()
         self.command_start = _offset(contract, "velocity_command")

@@ -68,7 +68,7 @@ class PyBulletWorld:
         self._acceleration = np.tile([0.0, 0.0, GRAVITY], (count, 1))
         self._imu_velocity = np.zeros((count, 3))
         self._pushes: dict[int, tuple[Array, int]] = {}
-        self._base_torque: Array | None = None
+        self._torso_torque: Array | None = None
         self._steps = 0
         self.set_friction(np.full(count, config.friction))
         self.reset()
@@ -165,8 +165,8 @@ class PyBulletWorld:
             control(body, self._joints, mode, forces=row, physicsClientId=client)
         if self._pushes:
             self._apply_pushes()
-        if self._base_torque is not None:
-            self._apply_base_torque(self._base_torque)
+        if self._torso_torque is not None:
+            self._apply_torso_torque(self._torso_torque)
         pybullet.stepSimulation(physicsClientId=client)
         self._steps += 1
         self.joint_effort[:] = torque
@@ -275,16 +275,25 @@ class PyBulletWorld:
                 physicsClientId=self._client,
             )
 
-    def hold_base_torque(self, torque_nm: Array | None) -> None:
-        """Apply external torques (n, 3) in N.m, world frame, to the bases in every step from now on; None ends it."""
-        self._base_torque = torque_nm
+    def hold_torso_torque(self, torque_nm: Array | None) -> None:
+        """Apply external torques (n, 3) in N.m, world frame, to the torsos in every step from now on; None ends it."""
+        self._torso_torque = torque_nm
 
-    def _apply_base_torque(self, torque_nm: Array) -> None:
-        client = self._client
+    def _apply_torso_torque(self, torque_nm: Array) -> None:
+        client, torso = self._client, self._scene.torso
         for i in np.flatnonzero(torque_nm.any(axis=1)).tolist():
             pybullet.applyExternalTorque(
-                self._bodies[i], -1, torque_nm[i].tolist(), pybullet.WORLD_FRAME, physicsClientId=client
+                self._bodies[i], torso, torque_nm[i].tolist(), pybullet.WORLD_FRAME, physicsClientId=client
             )
+
+    def torso_motion(self) -> tuple[Array, Array]:
+        """Orientation (n, 4) and angular velocity (n, 3), rad/s in the world, of the torso links."""
+        torso, client = self._scene.torso, self._client
+        if torso < 0:  # merged into the base
+            _, quat, _, angular = self._base()
+            return quat, angular
+        states = [pybullet.getLinkState(b, torso, computeLinkVelocity=1, physicsClientId=client) for b in self._bodies]
+        return np.array([s[5] for s in states]), np.array([s[7] for s in states])
 
     def _apply_pushes(self) -> None:
         for i, (force, left) in list(self._pushes.items()):

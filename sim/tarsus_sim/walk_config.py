@@ -104,7 +104,7 @@ class RandomConfig:
 
 @dataclass(frozen=True)
 class AssistConfig:
-    """An early helping hand: an external torque that holds the base upright, faded out as the robots learn to balance.
+    """An early helping hand: an external torque that holds the torso upright, faded out as the robots learn to balance.
 
     Idea: Yu, Turk, Liu, "Learning symmetric and low-energy locomotion", 2018 (virtual assistant).
     """

@@ -182,8 +182,8 @@ class WalkTask:
         old, self._target = self._target, command.position
         kp, kd = command.kp * self._gain_scale[:, :1], command.kd * self._gain_scale[:, 1:]
         offset, zeros = self._offset, command.velocity
-        self._assist()
         for sub in range(self.decimation):
+            self._assist()
             # the encoder bias shifts what the motor holds by the same amount
             target = np.where((sub >= self._delay)[:, None], self._target, old) - offset
             for world, part in zip(self.worlds, self._slices, strict=True):
