@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -17,6 +19,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Say = Callable[[int, int], None]
 """Told the number of jobs that are done, and of all jobs."""
+
+_DIED = "A scoring process died, perhaps for want of memory: score again, with fewer --workers."
 
 
 def run_jobs(
@@ -78,7 +82,7 @@ def _share(
                 if (job := next(left, None)) is not None:
                     ready.send(job)
     except BrokenPipeError:
-        raise SimulationError("A scoring process died: start the score again.") from None
+        raise SimulationError(_DIED) from None
     finally:
         for process in processes:
             process.kill()  # none holds anything that outlives it
@@ -93,7 +97,7 @@ def _receive(pipe: Connection) -> tuple[int, Any]:
     try:
         answer = pipe.recv()
     except (EOFError, ConnectionResetError):
-        raise SimulationError("A scoring process died: start the score again.") from None
+        raise SimulationError(_DIED) from None
     if isinstance(answer, TarsusError):
         raise answer
     return int(answer[0]), answer[1]
@@ -102,6 +106,7 @@ def _receive(pipe: Connection) -> tuple[int, Any]:
 def _work(pipe: Connection, prepare: Callable[[], Callable[[Any], Any]]) -> None:
     """Do jobs until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, which ends it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work = prepare()
         while True:
@@ -113,3 +118,11 @@ def _work(pipe: Connection, prepare: Callable[[], Callable[[Any], Any]]) -> None
         pipe.send(error)
     except Exception as error:  # whatever went wrong is told to the one that waits
         pipe.send(SimulationError(f"A scoring process failed ({type(error).__name__}: {error})."))
+
+
+def _end_with_parent() -> None:
+    """Leave a job that nobody waits for any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
