@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 class FollowingCamera:
     """Looks at the robot from a fixed direction, at a fixed distance."""
 
-    distance_m: float = 2.4
+    distance_m: float = 2.1
     yaw_deg: float = 40.0
     """direction of view about the vertical, as PyBullet counts it"""
     pitch_deg: float = -14.0

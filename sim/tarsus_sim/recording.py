@@ -108,15 +108,12 @@ class Recorder:
             )
         )
 
+    def __len__(self) -> int:
+        """Rows so far."""
+        return len(self._rows)
+
     def recording(self) -> Recording:
-        """All rows so far."""
+        """All rows so far; at least one."""
         names = [f.name for f in dataclasses.fields(Recording)[2:]]
-        joints, sizes = len(self._joint_names), {"orientation_base_to_world": 4}
-        columns = {}
-        for place, name in enumerate(names):
-            column = np.array([row[place] for row in self._rows], dtype=np.float64)
-            if not self._rows and "stamp" not in name:
-                size = 3 if "base" in name or "imu" in name else joints
-                column = np.zeros((0, sizes.get(name, size)))
-            columns[name] = column
+        columns = {name: np.array(column) for name, column in zip(names, zip(*self._rows, strict=True), strict=True)}
         return Recording(robot=self._robot, joint_names=self._joint_names, **columns)

@@ -147,7 +147,7 @@ class SimLoop:
             self._last_error = reason
 
     def run_until(self, time_s: float) -> None:
-        """Lockstep: hold the simulation before the control period that begins at or after this simulated time."""
+        """Lockstep: hold once the first state of the control period at or after this simulated time is answered."""
         with self._lock:
             self._run_until_s = time_s
             self._lock.notify_all()
@@ -205,13 +205,11 @@ class SimLoop:
         while not self._stop:
             if self.schedule.begins(self._world.time_s):
                 self._await_answer()
-            if self._stop:
-                return
+                self._wait_for_leave()
             with self._lock:
+                if self._stop:
+                    return
                 self._step()
-                held = self.schedule.begins(self._world.time_s)
-                while held and self._world.time_s >= self._run_until_s - 1e-9 and not self._stop:
-                    self._lock.wait()
             self._emit()
 
     def _await_answer(self) -> None:
@@ -230,6 +228,11 @@ class SimLoop:
                     "start the supervisor and the policy with lockstep:=true too."
                 )
             self._emit(again=True)
+
+    def _wait_for_leave(self) -> None:
+        """Hold. It comes after the answer: by then the supervisor has seen every state so far."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._stop or self._world.time_s < self._run_until_s - 1e-9)
 
     def _answers(self, tick: int) -> bool:
         return self._newest is not None and self.schedule.tick(self._newest[0].stamp_s) == tick

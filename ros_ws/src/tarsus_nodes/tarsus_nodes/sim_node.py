@@ -62,7 +62,10 @@ class SimNode(LifecycleNode):
                 self, "command_timeout_s", 0.1, "Age of a command at which the actuators damp [s]", limits=(0.005, 10.0)
             ),
             lockstep_timeout_s=declare(
-                self, "lockstep_timeout_s", 5.0, "Steady time without an answer that ends lockstep [s]",
+                self,
+                "lockstep_timeout_s",
+                5.0,
+                "Steady time without an answer that ends lockstep [s]",
                 limits=(0.1, 600.0),
             ),
             seed=declare(self, "seed", 0, "Draws the start pose of the hanging robot", limits=(0, 2**31 - 1)),
@@ -73,8 +76,12 @@ class SimNode(LifecycleNode):
         )
         self._record = declare(self, "record", "", "File (.npz) to record to, written at the end; empty for none")
         declare(
-            self, "run_until_s", -1.0, "Lockstep: hold the simulation at this simulated time [s]; negative for never",
-            limits=(-1.0, 1e9), read_only=False,
+            self,
+            "run_until_s",
+            -1.0,
+            "Lockstep: hold the simulation at this simulated time [s]; negative for never",
+            limits=(-1.0, 1e9),
+            read_only=False,
         )
 
         self._robot: RobotModel | None = None

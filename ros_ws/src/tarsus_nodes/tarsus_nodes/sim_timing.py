@@ -16,7 +16,7 @@ MEMORY = 180_000
 
 
 class Pacer:
-    """Deadlines on a fixed grid: no drift, and after a delay whole cycles are skipped instead of caught up in a burst."""
+    """Deadlines on a fixed grid: no drift, and after a delay whole cycles are skipped, never caught up in a burst."""
 
     def __init__(self, period_s: float, now_s: float) -> None:
         """Start the grid now."""

@@ -52,7 +52,7 @@ class WalkMeasure:
         return self._last[0] - self._first_s if self._last is not None and self._first_s is not None else 0.0
 
     def add(self, time_s: float, position: Array, orientation: Array) -> None:
-        """Add a sample: position (3,) in m and orientation (4,) xyzw in the world. A time not after the last is left out."""
+        """Add a sample: position (3,) in m and orientation (4,) xyzw in the world. Time must go on."""
         if float(tilt_angle(orientation)) > FALL_TILT_RAD or float(position[2]) < self._lowest_m:
             self.fell = True
         yaw = float(yaw_from_quat(orientation))
@@ -92,7 +92,7 @@ class WalkMeasure:
 
     @property
     def velocity_error(self) -> Array:
-        """(3,) absolute error of the mean velocity once the robot is up to speed; of all samples if there are no others."""
+        """(3,) absolute error of the mean velocity once the robot is up to speed, or of all samples if it never was."""
         if self._settled is None or self._last is None or self._last[0] <= self._settled[0]:
             return np.abs(self.mean_velocity - self.command)
         since_s, moved = self._settled
