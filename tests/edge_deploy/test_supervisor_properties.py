@@ -191,5 +191,5 @@ class Events(RuleBasedStateMachine):
         assert np.all(np.abs(torque[free]) <= ROBOT.effort_limit_nm[free] + 1e-6)
 
 
-Events.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Events.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestEvents = Events.TestCase
