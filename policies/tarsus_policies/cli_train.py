@@ -96,6 +96,7 @@ def _train(
             shares.append((progress.steps - first_steps) / steps)
         return max(shares) if shares else None
 
+    print(f"Training into {folder.path}; curves: tensorboard --logdir {folder.path.parent}", file=sys.stderr)
     try:
         with TrainingBar(hidden=quiet) as bar:
             path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)))
