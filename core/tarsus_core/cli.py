@@ -101,7 +101,7 @@ def _dispatch(name: str, args: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name == module_name:
             raise
-        _say(f"'tarsus {name}' needs the Python package '{error.name}', which is absent: run 'make setup-dev'.")
+        _say(f"'tarsus {name}' needs the Python package '{error.name}', which is absent: run 'make setup'.")
         return 1
     return int(getattr(module, function)(args))
 
