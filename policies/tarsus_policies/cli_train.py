@@ -67,6 +67,8 @@ def train(
         folder = RunFolder(resume)
         settings = folder.settings(overrides)
         folder.load()
+        if overrides:
+            folder.write_settings(settings)  # the folder tells what the newest checkpoints were trained with
     else:
         settings = load_settings(config or known, overrides)
         folder = RunFolder(run or Path("runs") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}")

@@ -41,6 +41,10 @@ class RunFolder:
                 f"The folder '{self.path}' holds a run already: go on with --resume, or name another --run."
             )
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.write_settings(settings)
+
+    def write_settings(self, settings: TrainSettings) -> None:
+        """Write the resolved settings, whole or not at all."""
         write_atomically(self.settings_file, dump_settings(settings).encode())
 
     def settings(self, overrides: list[str] | None = None) -> TrainSettings:
