@@ -67,6 +67,8 @@ def coerce(text: str, type_name: str, what: str) -> Value:
     if type_name == "bool":
         text = {"1": "true", "0": "false"}.get(text, text)
     value = load_yaml(text, what)
+    if value == []:
+        raise empty_list(what)
     if type_name == "yaml":
         if isinstance(value, list):
             return check_uniform(value, what)
@@ -95,6 +97,11 @@ def load_yaml(text: str, what: str) -> object:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise LaunchError(f"{what} cannot be read as YAML: '{text}': quote it, or say type=\"str\".") from None
+
+
+def empty_list(what: str) -> LaunchError:
+    """Return the error for a list without items: it has no type, and a ROS node takes it for a missing value."""
+    return LaunchError(f"{what} must have a value: a node cannot tell the type of an empty list, so leave it out.")
 
 
 def check_uniform(items: Sequence[object], what: str) -> Value:

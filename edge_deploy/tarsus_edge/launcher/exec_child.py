@@ -16,6 +16,9 @@ import sys
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h; the setting outlives exec."""
 
+RESET = tuple(getattr(signal, f"SIG{name}") for name in ("INT", "TERM", "HUP", "QUIT", "PIPE", "TSTP", "XFSZ"))
+"""Signals that the child gets with their default effect, whatever the launcher, or Python itself, does with them."""
+
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 """Exit codes of a shell for a command that is no program, and for one that is missing."""
@@ -33,7 +36,7 @@ def main(parent: int, command: list[str]) -> int:
     if os.getppid() != parent:
         # The launcher died before the line above; no signal will come any more.
         return CANNOT_EXECUTE
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+    for number in RESET:
         # A launcher in the background of a script inherits an ignored SIGINT and must not hand it on.
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -4,7 +4,8 @@
 
 Run as a script this is the guard: a small process of its own session that waits on its standard input. Lines ``+N`` and
 ``-N`` tell it which sessions belong to the launch, ``done`` that all is well. When the input ends without ``done``, the
-launcher is dead (kill -9, out of memory), and the guard ends whatever is left, with SIGTERM and then SIGKILL.
+launcher is dead (kill -9, out of memory): the guard ends whatever is left, with SIGTERM and then SIGKILL, and removes
+the launch's temporary files.
 
 Standard library only, and nothing else of this package: it starts with ``python -I -S``.
 """
@@ -12,6 +13,7 @@ Standard library only, and nothing else of this package: it starts with ``python
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -84,8 +86,8 @@ def _end_all(launch_id: str, sessions: Collection[int], grace_s: float) -> None:
         time.sleep(POLL_S)
 
 
-def main(launch_id: str, grace_s: float) -> None:
-    """Wait for the launcher to say ``done`` or to die; in the second case end its processes."""
+def main(launch_id: str, grace_s: float, folder: str) -> None:
+    """Wait for the launcher to say ``done`` or to die; in the second case end its processes and remove ``folder``."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()
@@ -98,7 +100,8 @@ def main(launch_id: str, grace_s: float) -> None:
         elif word.startswith("-"):
             sessions.discard(int(word[1:]))
     _end_all(launch_id, sessions, grace_s)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), sys.argv[3])

@@ -17,16 +17,21 @@ from tarsus_edge.launcher.errors import LaunchError
 class GuardProcess:
     """The guard process of a launch, see ``guard``.
 
+    Args:
+        launch_id: beginning of the marker of all processes of the launch.
+        grace_s: seconds from SIGTERM to SIGKILL, should the guard have to end them.
+        folder: temporary folder of the launch, which it then removes.
+
     Raises:
         LaunchError: it cannot be started.
     """
 
-    def __init__(self, launch_id: str, grace_s: float) -> None:
+    def __init__(self, launch_id: str, grace_s: float, folder: str) -> None:
         # Without the marker: the guard of a launch within a launch must outlive its launcher, too.
         environment = {name: value for name, value in os.environ.items() if name != guard.MARKER}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(guard.__file__).resolve()), launch_id, str(grace_s)],
+                [sys.executable, "-I", "-S", str(Path(guard.__file__).resolve()), launch_id, str(grace_s), folder],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -88,7 +88,8 @@ def load_declared(
 def _in_package(index: AmentIndex, package: str, file: str) -> Path:
     share = index.share(package)
     folder = share / LAUNCH_FOLDER if index.source_root == share else share
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    # os.walk, as ros2 launch does it: folders that are links are not entered.
+    files = [Path(root, name) for root, _, names in os.walk(folder) for name in names]
     found = sorted(path for path in files if path.name == file)
     if len(found) == 1:
         return found[0]

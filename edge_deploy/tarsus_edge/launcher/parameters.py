@@ -11,7 +11,16 @@ from typing import TypeAlias
 
 import yaml
 
-from tarsus_edge.launcher.coercion import SCALARS, Scalar, Value, check_type_name, check_uniform, coerce, phrase
+from tarsus_edge.launcher.coercion import (
+    SCALARS,
+    Scalar,
+    Value,
+    check_type_name,
+    check_uniform,
+    coerce,
+    empty_list,
+    phrase,
+)
 from tarsus_edge.launcher.context import LaunchContext
 from tarsus_edge.launcher.errors import LaunchError
 from tarsus_edge.launcher.substitutions import Template, Text, parse_template
@@ -166,6 +175,8 @@ def _compile_value(text: str, type_name: str) -> TypedValue:
     """Type the attribute's text first and look for substitutions in the result after that, as launch_ros does."""
     typed = _type_attribute(text, type_name)
     wanted = SCALARS.get(type_name.removeprefix("list_of_"))
+    if typed == []:
+        raise empty_list("'value' of <param>")
     if isinstance(typed, list):
         items = [_compile_text(item) for item in typed]
         literals = [item for item in items if not isinstance(item, tuple)]

@@ -179,7 +179,8 @@ class LaunchRun:
 def stopped_by_signals(run: LaunchRun) -> Iterator[None]:
     """Within the block, SIGINT, SIGTERM, SIGHUP and SIGQUIT stop ``run``; another one goes to the next step at once.
 
-    For the main thread. An ignored SIGHUP (``nohup``) stays ignored.
+    For the main thread. An ignored SIGHUP (``nohup``) stays ignored. Ctrl-Z is ignored, because a suspended launcher
+    watches nothing while its processes go on.
     """
     last_s = float("-inf")
 
@@ -197,6 +198,7 @@ def stopped_by_signals(run: LaunchRun) -> Iterator[None]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, handle) for number in numbers}
+    previous[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     try:
         yield
     finally:

@@ -104,7 +104,7 @@ class Supervisor:
         self._wake_send.setblocking(False)
         try:
             with (
-                GuardProcess(self._launch_id, self._timeouts.sigkill_s) as self._guard,
+                GuardProcess(self._launch_id, self._timeouts.sigkill_s, folder) as self._guard,
                 selectors.DefaultSelector() as self._selector,
             ):
                 self._selector.register(self._wake_receive, selectors.EVENT_READ)

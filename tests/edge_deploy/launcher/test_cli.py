@@ -127,6 +127,25 @@ def test_each_signal_stops_all_processes_by_sigint(
     assert f"[INFO] [launch]: stopping: user interrupted with {name}\n" in output
 
 
+def test_ctrl_z_suspends_nothing(
+    tarsus: Start, write: Callable[..., Path], pids: Callable[..., list[int]], tmp_path: Path
+) -> None:
+    process = tarsus(str(write(f"""<executable cmd="sh -c 'echo $$ > {tmp_path}/a.pid; exec sleep 60'"/>""")))
+    pids("a")
+    process.send_signal(signal.SIGTSTP)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=90)
+    assert process.returncode == 0
+
+
+def test_children_ignore_no_signal(tarsus: Start, write: Callable[..., Path]) -> None:
+    process = tarsus(str(write('<executable cmd="grep SigIgn /proc/self/status" output="screen"/>')))
+    output, _ = process.communicate(timeout=90)
+    ignored = int(output.split("SigIgn:")[1].split()[0], 16)
+    names = [number.name for number in signal.Signals if ignored & 1 << (number - 1)]
+    assert names == []
+
+
 def test_further_ctrl_c_go_on_to_sigterm_and_sigkill(
     tarsus: Start,
     write: Callable[..., Path],

@@ -82,19 +82,24 @@ def test_children_and_grandchildren_die_with_it(
     tmp_path: Path,
 ) -> None:
     stubborn, polite = python("stubborn", STUBBORN), python("polite", POLITE)
+    script = f'for word; do echo "$word" > {tmp_path}/parameters; done; echo $$ > {tmp_path}/node.pid; exec sleep 60'
+    (tmp_path / "node.sh").write_text(script)
     process = launch(
-        f"""<executable cmd="{polite} {tmp_path}/child.pid"/>
+        f"""<node exec="sh" args="{tmp_path}/node.sh"><param name="a" value="1"/></node>
+            <executable cmd="{polite} {tmp_path}/child.pid"/>
             <executable cmd="sh -c '{stubborn} {tmp_path}/grandchild.pid &amp; wait'"/>
             <executable cmd="sh -c 'setsid --fork {stubborn} {tmp_path}/escaped.pid; sleep 60'"/>
             <executable cmd="env -i {stubborn} {tmp_path}/hidden.pid"/>
             <executable cmd="{stubborn} {tmp_path}/stubborn.pid"/>"""
     )
-    numbers = pids("child", "grandchild", "escaped", "hidden", "stubborn")
+    numbers = pids("child", "grandchild", "escaped", "hidden", "stubborn", "node")
     [guard] = guards_of(process.pid)
     process.kill()
     wait_until(lambda: not any(map(is_alive, numbers)), "the end of all children")
     assert (tmp_path / "child.pid.clean").exists(), "a child that obeys SIGTERM has time to end cleanly"
     wait_until(lambda: not is_alive(guard), "the end of the guard")
+    parameters = Path((tmp_path / "parameters").read_text().strip())
+    assert parameters.name.endswith(".yaml") and not parameters.parent.exists()
 
 
 def test_children_that_obey_die_even_without_the_guard(
