@@ -162,7 +162,7 @@ class Network:
 
 def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
     """Observations (k, observation_size), one array a command, that the policy meets while it walks the robot."""
-    settings = ScoreSettings(seconds=seconds, settle_s=0.0)
+    settings = ScoreSettings(seconds=seconds, settle_s=0.0, stand_s=0.2)
     seen = []
     for seed, command in enumerate(GOLDEN_COMMANDS):
         rows: list[Floats] = []
