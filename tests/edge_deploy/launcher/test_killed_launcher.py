@@ -54,7 +54,7 @@ def launch(prefix: Any, write: Callable[..., Path], tmp_path: Path) -> Any:
     def start(body: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(write(body))],
-            env={**prefix.environment, "ROS_LOG_DIR": str(tmp_path / "log")},
+            env={**prefix.environment, "ROS_LOG_DIR": str(tmp_path / "log"), "TMPDIR": str(tmp_path)},
             stderr=subprocess.DEVNULL,
         )
         started.append(process)
