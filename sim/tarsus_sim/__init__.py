@@ -4,6 +4,7 @@
 
 import gymnasium
 
+from tarsus_sim import quiet_pybullet  # noqa: F401 (first)
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 
 __all__ = ["PyBulletWorld", "WorldConfig"]
