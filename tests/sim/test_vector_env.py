@@ -11,7 +11,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -19,6 +21,7 @@ import pytest
 
 import tarsus_sim
 from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_sim import vector_env
 from tarsus_sim.vector_env import WalkVectorEnv
 from tarsus_sim.walk_config import WalkConfig
 
@@ -187,12 +190,19 @@ def test_error_in_a_worker_is_told_and_nothing_is_left(make: Make) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_task_that_cannot_start_leaves_nothing(workers: int) -> None:
-    before = set(Path("/dev/shm").iterdir())
+def test_task_that_cannot_start_leaves_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def share(**options: Any) -> SharedMemory:
+        memory = SharedMemory(**options)
+        names.append(memory.name)
+        return memory
+
+    monkeypatch.setattr(vector_env, "SharedMemory", share)
     with pytest.raises((ConfigError, SimulationError), match="frozen to its leg"):
         WalkVectorEnv(WalkConfig(movable="arms"), 2, workers)
-    # what other tests make at the same time goes away again; what this one made would stay
-    assert wait_until(lambda: not {p for p in set(Path("/dev/shm").iterdir()) - before if p.name.startswith("psm_")})
+    (name,) = names
+    assert not Path("/dev/shm", name.lstrip("/")).exists()
 
 
 def test_killed_owner_leaves_no_worker_and_no_memory() -> None:
