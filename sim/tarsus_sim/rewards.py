@@ -99,7 +99,7 @@ def swing_reference(phase_sin: Array, swing_height_m: float) -> Array:
 
 
 def swing_height(s: WalkStep, swing_height_m: float) -> Array:
-    """exp of the distance between the soles' heights and the arc, width as in holosoma (0.008 m^2, for both feet)."""
+    """exp of the squared distance between the soles' heights and the arc, width 0.002 m^2."""
     error = s.foot_height - swing_reference(s.phase_sin * s.moving, swing_height_m)
     return np.exp(-np.sum(error**2, axis=1) / 0.002)
 
