@@ -97,13 +97,12 @@ def _dispatch(name: str, args: list[str]) -> int:
         return 2
     module_name, function = COMMANDS[name][0].split(":")
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name == module_name:
+        return int(getattr(importlib.import_module(module_name), function)(args))
+    except ModuleNotFoundError as error:  # training imports torch when it starts, not before
+        if error.name is None or error.name.startswith("tarsus_"):
             raise
         _say(f"'tarsus {name}' needs the Python package '{error.name}', which is absent: run 'make setup'.")
         return 1
-    return int(getattr(module, function)(args))
 
 
 def _help() -> str:

@@ -241,7 +241,10 @@ class PyBulletWorld:
         return force
 
     def foot_poses(self) -> tuple[Array, Array, Array]:
-        """Position (n, F, 3), orientation (n, F, 4) and linear velocity (n, F, 3) of the foot frames in the world."""
+        """Position (n, F, 3) and orientation (n, F, 4) of the foot frames, velocity (n, F, 3) of the feet's centres of mass.
+
+        All in the world: m, xyzw, m/s.
+        """
         client = self._client
         states = [
             pybullet.getLinkStates(b, self._feet, computeLinkVelocity=1, physicsClientId=client) for b in self._bodies
