@@ -241,7 +241,7 @@ class PyBulletWorld:
         return force
 
     def foot_poses(self) -> tuple[Array, Array, Array]:
-        """Position (n, F, 3) and orientation (n, F, 4) of the foot frames, velocity (n, F, 3) of the feet's centres of mass.
+        """Position (n, F, 3), orientation (n, F, 4) of the foot frames; velocity (n, F, 3) of the feet's mass centres.
 
         All in the world: m, xyzw, m/s.
         """

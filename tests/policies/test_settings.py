@@ -61,7 +61,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, overrides: list[str], sai
 
 
 def test_unknown_task_and_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no task 'wlak'.*did you mean 'walk'"):
+    with pytest.raises(ConfigError, match=r"no task 'wlak'.*did you mean 'walk'"):
         task_settings("wlak")
     with pytest.raises(ConfigError, match="no settings file"):
         load_settings(tmp_path / "absent.yaml")

@@ -23,7 +23,7 @@ from tarsus_policies.run_folder import CheckpointError, RunFolder
 from tarsus_policies.settings import TrainSettings, load_settings, task_settings
 from tarsus_policies.trainer import Progress, Trainer
 
-SMALL = ["robots=4", "workers=0", "ppo.steps_per_update=4", "ppo.epochs=1", "ppo.minibatches=1", "task.robots_a_client=4"]
+SMALL = ["robots=4", "workers=0", "ppo.steps_per_update=4", "ppo.epochs=1", "ppo.minibatches=1"]
 
 
 def _settings(*more: str) -> TrainSettings:
