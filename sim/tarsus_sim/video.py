@@ -10,6 +10,8 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
-from tarsus_core.errors import ConfigError
+from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_multiply, quat_rotate
 from tarsus_sim.camera import FollowingCamera
@@ -184,8 +186,13 @@ def _frames(
         for row in rows
     )
     workers = max(1, min(len(os.sched_getaffinity(0)), len(rows) // 20, 16))
-    with multiprocessing.get_context("spawn").Pool(workers, _start_worker, (robot, config)) as pool:
-        yield from pool.imap(_draw, tasks, chunksize=4)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (robot, config))
+    try:
+        yield from pool.map(_draw, tasks, chunksize=4)
+    except BrokenProcessPool:
+        raise SimulationError("A process that draws the film has died: is there memory left?") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _worker: list[Filmer] = []

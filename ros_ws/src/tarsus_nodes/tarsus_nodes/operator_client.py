@@ -103,6 +103,9 @@ class OperatorClient:
         """A number from the policy's diagnostics, which come once a second; infinite if it is not there."""
         return float(self.policy_values.get(name, "inf"))
 
+    def _has_state(self) -> bool:
+        return self.supervisor is not None and math.isfinite(self.supervisor.state_age)
+
     def _on_supervisor(self, message: SupervisorState) -> None:
         self.supervisor = message
 
@@ -157,12 +160,11 @@ class OperatorClient:
         """Wait until every node is there, the simulator runs and the policy is active."""
         needs: list[tuple[str, Callable[[], bool]]] = [
             *((f"service '{n}'", c.service_is_ready) for n, c in self._triggers.items()),
-            ("topic 'supervisor/state'", lambda: self.supervisor is not None),
-            ("topic 'ground_truth/odom'", lambda: math.isfinite(self._time_s)),
-            ("activation of the policy", lambda: self.policy_active),
+            ("robot state at the supervisor", self._has_state),
+            ("active policy", lambda: self.policy_active),
         ]
         for what, ready in needs:
-            self.wait(ready, timeout_s, f"There was no {what} for {timeout_s:g} s: see what the nodes say above.")
+            self.wait(ready, timeout_s, f"There was no {what} within {timeout_s:g} s: see what the nodes say above.")
 
     def wait_until(self, time_s: float, tell: Callable[[], None] = lambda: None) -> None:
         """Wait until simulated time is there, calling ``tell`` meanwhile; only a silent simulator is given up."""

@@ -78,11 +78,13 @@ class OperatorRun:
         )
         self._height_m = load_robot(robot).base_height_m
         if self._lockstep:
-            if hold_s < 0.0:  # it runs freely: stop it soon
-                hold_s = (math.ceil(client.time_s / self._period_s) + 10) * self._period_s
             client.follow_answers()
+            if hold_s < 0.0:  # it runs freely: stop it soon
+                hold_s = client.time_s + 10.0 * self._period_s
             self._hold_at(hold_s)
             client.wait_until(self._hold_s)
+        else:
+            client.wait(lambda: math.isfinite(client.time_s), START_S, "There is no 'ground_truth/odom'.")
 
     def stand_up(self) -> None:
         """Arm the supervisor, go to the standing pose, give the robot to the policy, and let the gantry go.

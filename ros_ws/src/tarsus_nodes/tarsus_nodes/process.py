@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import rclpy
 from rclpy.exceptions import InvalidParameterException, InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -22,6 +21,7 @@ from rclpy.utilities import remove_ros_args
 
 from tarsus_core.cli import guard
 from tarsus_core.errors import ConfigError
+from tarsus_nodes.executor import FastExecutor
 
 
 class Finished(Exception):
@@ -77,10 +77,11 @@ def _initialise(argv: list[str]) -> None:
 
 
 def _spin(node: Node, stop: Future) -> int:
-    executor = SingleThreadedExecutor()
+    executor = FastExecutor()
     executor.add_node(node)
+    stop.add_done_callback(lambda _: executor.wake())
     try:
-        executor.spin_until_future_complete(stop)
+        executor.spin_while(lambda: not stop.done())
         code = 0
     except Finished as finished:
         code = finished.exit_code

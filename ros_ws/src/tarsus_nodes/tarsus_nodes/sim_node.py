@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sys
@@ -126,6 +127,8 @@ class SimNode(LifecycleNode):
         """Let simulated time run."""
         result = super().on_activate(state)
         assert self._loop is not None
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: the collector need not walk through it while physics runs
         self._loop.start()
         self.get_logger().info("The robot hangs in the gantry: 'sim/release' lets it go.")
         return result
@@ -149,6 +152,11 @@ class SimNode(LifecycleNode):
     def on_stop(self) -> None:
         """Let go of the world when the process ends."""
         self._let_go()
+
+    def destroy_node(self) -> None:
+        """Let go of the world before the publishers go."""
+        self._let_go()
+        super().destroy_node()
 
     def _let_go(self) -> None:
         if self._loop is not None:

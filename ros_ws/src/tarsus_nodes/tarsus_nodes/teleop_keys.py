@@ -83,8 +83,8 @@ def press(key: str, velocity: Velocity, limits: Limits) -> tuple[Velocity, Reque
         step, most = (
             (limits.angular_step, limits.angular_max) if axis == "wz" else (limits.linear_step, limits.linear_max)
         )
-        value = round((getattr(velocity, axis) + sign * step) / step) * step
-        return replace(velocity, **{axis: max(-most, min(most, round(value, 6)))}), None
+        value = round(getattr(velocity, axis) + sign * step, 6)  # so that steps back end at exactly 0
+        return replace(velocity, **{axis: max(-most, min(most, value))}), None
     request = REQUESTS.get(key)
     if request in (None, Request.WALK, Request.RELEASE):
         return velocity, request
