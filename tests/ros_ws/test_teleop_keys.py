@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What keys mean."""
 
+import io
+
 import pytest
 
+from tarsus_core.cli import main
 from tarsus_nodes.teleop_keys import DIRECTIONS, KEY_MAP, REQUESTS, Limits, Request, Velocity, press
 
 LIMITS = Limits(linear_step=0.1, angular_step=0.2, linear_max=0.25, angular_max=0.5)
@@ -71,3 +74,13 @@ def test_every_key_is_on_the_map() -> None:
     words = KEY_MAP.split()
     for key in (*DIRECTIONS, *REQUESTS):
         assert key in words
+
+
+def test_teleop_refuses_what_is_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main(["teleop"]) == 2
+    assert "Standard input is no terminal" in capsys.readouterr().err
+    assert main(["teleop", "--help"]) == 0
+    assert "cmd_vel" in capsys.readouterr().out
+    assert main(["teleop", "fast"]) == 2
+    assert "'fast' is no argument of teleop" in capsys.readouterr().err

@@ -199,6 +199,9 @@ def test_what_a_process_leaves_behind_when_it_ends_by_itself_is_ended(
     run = start(body, sigterm_s=0.2, sigkill_s=0.2, on_exit=lambda end: ended.set())
     [inner] = pids("inner")
     assert ended.wait(60)
+    deadline = time.monotonic() + 10.0  # killed is not yet gone
+    while is_alive(inner) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert not is_alive(inner)
     assert signals(tmp_path, "inner")[:1] == ["SIGINT"]
     assert run.exit_codes == {"outer-1": 0, "other-2": None}
