@@ -32,6 +32,7 @@ class FastExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         """Wait on nothing yet."""
         super().__init__(context=context)
+        self._tasks: list[Any] = []
         self._held = ExitStack()
         self._entities: _Entities | None = None
 
@@ -53,9 +54,9 @@ class FastExecutor(SingleThreadedExecutor):
         if not self._context.ok():
             raise ExternalShutdownException
         guards = wait_set.get_ready_entities("guard_condition")
+        self._run(entities, wait_set, guards)
         if self._guard is not None and self._guard.handle.pointer in guards:
             self._let_go()  # an entity came or went, or a task did
-        self._run(entities, wait_set, guards)
 
     def _run(self, entities: _Entities, wait_set: Any, guards: list[int]) -> None:
         """Take and run all that is ready; an entity that is destroyed meanwhile is left out."""
