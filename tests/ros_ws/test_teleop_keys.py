@@ -76,7 +76,9 @@ def test_every_key_is_on_the_map() -> None:
         assert key in words
 
 
-def test_teleop_refuses_what_is_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_teleop_refuses_what_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert main(["teleop"]) == 2
     assert "Standard input is no terminal" in capsys.readouterr().err
