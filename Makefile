@@ -51,7 +51,12 @@ sim:
 	@exec .venv/bin/tarsus sim $(foreach o,$(SIM_OPTIONS),$(call option,$o)) $(foreach f,$(SIM_FLAGS),$(call flag,$f))
 
 test: lint
+ifeq ($(value ARGS),)
+	@.venv/bin/python -m pytest -n 2 -m "not realtime"
+	@exec .venv/bin/python -m pytest -m realtime
+else
 	@exec .venv/bin/python -m pytest -n 2 $(value ARGS)
+endif
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -159,6 +159,7 @@ def compare_with_cores(recording: Recording, heard: Listener) -> None:
     assert walked - balanced >= 95
 
 
+@pytest.mark.realtime
 def test_killed_policy_process_damps_the_robot_and_it_stays_down(ros_domain: int) -> None:
     policy = pretrained_policy("g1")
     plan = load_plan(find_launch_file("sim"), {"policy": str(policy)})
@@ -219,6 +220,7 @@ def free_domain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
 
 
+@pytest.mark.realtime
 def test_tarsus_sim_walks_in_real_time_and_reports() -> None:
     command = [*TARSUS, "sim", "--duration", "3", "--vx", "0.4"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=free_domain())
@@ -231,6 +233,7 @@ def test_tarsus_sim_walks_in_real_time_and_reports() -> None:
     assert {"real_time_factor", "deadline_misses"} <= set(result)
 
 
+@pytest.mark.realtime
 def test_ctrl_c_ends_an_endless_run_and_leaves_no_process() -> None:
     process = subprocess.Popen(
         [*TARSUS, "sim"],
