@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
-from tarsus_core.rotations import quat_conjugate, quat_multiply, quat_rotate, quat_rotate_inverse
+from tarsus_core.rotations import cross, quat_conjugate, quat_multiply, quat_rotate, quat_rotate_inverse
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_sim.pybullet_scene import GRAVITY, WorldConfig, build_scene
 from tarsus_sim.urdf import BodyVariation
@@ -121,7 +121,7 @@ class PyBulletWorld:
             self.joint_effort[i] = 0.0
         self._read_joints()
         if self.config.accelerometer:
-            self._imu_velocity = self._velocity_at_imu()
+            self._imu_velocity = self._velocity_at_imu()[0]
 
     def set_pose(
         self, position: Array, orientation: Array, joint_names: tuple[str, ...], joint_position: Array, index: int = 0
@@ -172,9 +172,10 @@ class PyBulletWorld:
         self.joint_effort[:] = torque
         self._read_joints()
         if self.config.accelerometer:
-            before, self._imu_velocity = self._imu_velocity, self._velocity_at_imu()
+            before = self._imu_velocity
+            self._imu_velocity, quat = self._velocity_at_imu()
             acceleration = (self._imu_velocity - before) / self.config.physics_dt_s + np.array([0.0, 0.0, GRAVITY])
-            self._acceleration = quat_rotate_inverse(self._base()[1], acceleration)
+            self._acceleration = quat_rotate_inverse(quat, acceleration)
 
     def _read_joints(self) -> None:
         client, joints = self._client, self._joints
@@ -199,12 +200,14 @@ class PyBulletWorld:
         quat = quat_multiply(np.array([p[1] for p in poses]), self._scene.com_orientation_inverse)
         offset = quat_rotate(quat, self._scene.com_position)
         angular = np.array([s[1] for s in speeds])
-        linear = np.array([s[0] for s in speeds]) - np.cross(angular, offset)
+        linear = np.array([s[0] for s in speeds]) - cross(angular, offset)
         return com - offset, quat, linear, angular
 
-    def _velocity_at_imu(self) -> Array:
+    def _velocity_at_imu(self) -> tuple[Array, Array]:
+        """Velocity of the IMU in the world, and the orientation that goes with it."""
         _, quat, linear, angular = self._base()
-        return linear + np.cross(angular, quat_rotate(quat, np.broadcast_to(self._scene.imu_offset, linear.shape)))
+        arm = quat_rotate(quat, np.broadcast_to(self._scene.imu_offset, linear.shape))
+        return linear + cross(angular, arm), quat
 
     def read(self) -> tuple[RobotState, GroundTruth]:
         """Return what the sensors measure and what only the simulator knows, read in one go."""

@@ -174,9 +174,9 @@ class SimNode(LifecycleNode):
 
     def _publish(self, state: RobotState, truth: GroundTruth, begins: bool) -> None:
         assert self._robot is not None and self._world is not None
-        joints = joint_state_message(state)
-        self._joints.publish(joints)
-        self._imu.publish(imu_message(state, self._robot.imu_frame))
+        joints, imu = joint_state_message(state), imu_message(state, self._robot.imu_frame)
+        self._joints.publish(joints)  # one right after the other: a subscriber wakes up once for both
+        self._imu.publish(imu)
         self._clock_publisher.publish(ClockMsg(clock=joints.header.stamp))
         if begins:
             self._odom.publish(odometry_message(state, truth, "odom", "base_link"))
