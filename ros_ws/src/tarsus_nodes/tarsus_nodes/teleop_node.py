@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import sys
 import termios
@@ -31,6 +32,8 @@ PERIOD_S = 0.05
 """s between two velocity commands; the policy takes none that is older than 0.5 s"""
 QUIT = {"\x03", "\x04", "\x1b"}
 """Ctrl-C, Ctrl-D and Escape, as a terminal in cbreak mode may give them"""
+FUNCTION_KEY = re.compile("\x1b(?:\\[[0-9;]*|O)[A-Za-z~]")
+"""what a terminal sends for arrows and the like; they mean nothing here"""
 
 
 class TeleopNode(Node):
@@ -126,11 +129,9 @@ def _loop(node: TeleopNode, executor: SingleThreadedExecutor) -> None:
             if not ready:
                 break
             keys = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
-            if not keys or keys in QUIT:
-                return  # the terminal has gone, or the user goes
-            if keys.startswith("\x1b"):
-                continue  # an arrow or function key
-            for key in keys:
+            if not keys:
+                return  # the terminal has gone
+            for key in FUNCTION_KEY.sub("", keys):
                 if key in QUIT:
                     return
                 node.key(key)
