@@ -113,8 +113,9 @@ def test_keys_drive_the_robot_and_call_the_services(session: Ros, terminal: Term
     session.spin_until(lambda: robot.velocities[-1] == (0.2, 0.1, 0.1), what="0.2, 0.1, 0.1")
     terminal.type("1")
     session.spin_until(lambda: robot.calls == ["supervisor/arm"], what="arm")
-    session.spin_until(lambda: "granted supervisor/arm" in terminal.read(), what="the answer on the screen")
-    assert robot.velocities[-1] == (0.0, 0.0, 0.0), "arming stops"
+    answer = "supervisor/arm: granted supervisor/arm"
+    session.spin_until(lambda: answer in terminal.read(), what="the answer on the screen")
+    session.spin_until(lambda: robot.velocities[-1] == (0.0, 0.0, 0.0), what="arming to stop it")
     terminal.type("wx")
     session.spin_until(lambda: "supervisor/damp" in robot.calls, what="damp")
     terminal.type("r")

@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(argv: list[str]) -> int:
     """Walk, print the results, leave the robot standing under the policy; return 1 if it fell."""
-    with ros_script(argv):
-        client = OperatorClient()
+    with ros_script(argv) as check:
+        client = OperatorClient(check=check)
         try:
             command = (
                 declare(client.node, "vx", 0.5, "Velocity forward [m/s]", limits=(-5.0, 5.0)),

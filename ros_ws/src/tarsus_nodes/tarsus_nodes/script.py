@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 import rclpy
@@ -16,29 +16,39 @@ from tarsus_core.errors import ConfigError
 
 
 @contextlib.contextmanager
-def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[None]:
-    """Use ROS within the block; SIGTERM ends it as Ctrl-C does, by KeyboardInterrupt.
+def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[Callable[[], None]]:
+    """Use ROS within the block, which gets a function to call often: it raises once SIGINT or SIGTERM has come.
+
+    An exception raised by a signal handler itself could come up inside a callback of rclpy, or in a finaliser, and be
+    swallowed there.
 
     Args:
         argv: ROS arguments (``--ros-args ...``).
-        own_signals: False where the caller handles SIGTERM itself.
+        own_signals: False where the caller handles signals itself.
 
     Raises:
         ConfigError: for arguments that ROS does not take.
     """
+    interrupted = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal interrupted
+        interrupted = True
+
+    def check() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
 
     try:
         # rclpy's own signal handlers would shut the context down before a last command could be published
         rclpy.init(args=["script", *argv], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy's errors have no common public base
         raise ConfigError(f"ROS cannot start: {' '.join(str(error).split()).rstrip('.')}.") from None
-    previous = signal.signal(signal.SIGTERM, interrupt) if own_signals else None
+    numbers = (signal.SIGINT, signal.SIGTERM) if own_signals else ()
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield
+        yield check
     finally:
-        if own_signals:
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         rclpy.try_shutdown()

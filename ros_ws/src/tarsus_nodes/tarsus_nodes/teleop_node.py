@@ -12,9 +12,10 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from geometry_msgs.msg import TwistStamped
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
@@ -30,6 +31,8 @@ from tarsus_nodes.teleop_keys import KEY_MAP, Limits, Request, Velocity, press
 
 PERIOD_S = 0.05
 """s between two velocity commands; the policy takes none that is older than 0.5 s"""
+LAST_COMMAND = Duration(seconds=1)
+"""how long the stop at the end may take to reach everyone"""
 QUIT = {"\x03", "\x04", "\x1b"}
 """Ctrl-C, Ctrl-D and Escape, as a terminal in cbreak mode may give them"""
 FUNCTION_KEY = re.compile("\x1b(?:\\[[0-9;]*|O)[A-Za-z~]")
@@ -49,8 +52,8 @@ class TeleopNode(Node):
             angular_max=declare(self, "angular_max", 1.0, "Fastest turn [rad/s]", limits=(0.01, 5.0)),
         )
         self.velocity = Velocity()
-        self.said = ""
-        """what the last service said"""
+        self.news: list[str] = []
+        """what services have said since it was last shown"""
         self._publisher = self.create_publisher(TwistStamped, "cmd_vel", COMMAND_QOS)
         names = {name for request in Request for name in request.value}
         self._triggers = {name: self.create_client(Trigger, name) for name in names}
@@ -72,14 +75,21 @@ class TeleopNode(Node):
         twist.linear.x, twist.linear.y, twist.angular.z = self.velocity.vx, self.velocity.vy, self.velocity.wz
         self._publisher.publish(message)
 
+    def stop(self) -> None:
+        """Command zero velocity, and see it arrive."""
+        self.velocity = Velocity()
+        self.publish()
+        self._publisher.wait_for_all_acked(LAST_COMMAND)
+
     def _call(self, name: str) -> None:
         client = self._triggers[name]
         if not client.service_is_ready():
-            self.said = f"Nobody offers '{name}' on this ROS domain."
+            self.news.append(f"Nobody offers '{name}' on this ROS domain: is the robot's launch file running?")
             return
 
         def answered(future: Future) -> None:
-            self.said = future.result().message
+            answer = future.result()
+            self.news.append(f"{name}: {'' if answer.success else 'refused: '}{answer.message}")
 
         client.call_async(Trigger.Request()).add_done_callback(answered)
 
@@ -104,25 +114,25 @@ def _drive(argv: list[str]) -> int:
         raise ConfigError(f"'{extra[0]}' is no argument of teleop: see 'tarsus teleop --help'.")
     if not sys.stdin.isatty():
         raise ConfigError("Standard input is no terminal: run teleop in a terminal of its own, without a pipe.")
-    with ros_script(argv):
+    with ros_script(argv) as check:
         node = TeleopNode()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
             with _raw_terminal(), contextlib.suppress(KeyboardInterrupt):
-                _loop(node, executor)
+                _loop(node, executor, check)
         finally:
-            node.velocity = Velocity()
-            node.publish()
+            node.stop()
             executor.shutdown()
             node.destroy_node()
     return 0
 
 
-def _loop(node: TeleopNode, executor: SingleThreadedExecutor) -> None:
+def _loop(node: TeleopNode, executor: SingleThreadedExecutor, check: Callable[[], None]) -> None:
     print(KEY_MAP, flush=True)
     shown = ""
     while True:
+        check()
         due = time.monotonic() + PERIOD_S
         while (left := due - time.monotonic()) > 0.0:
             ready, _, _ = select.select([sys.stdin], [], [], left)
@@ -139,10 +149,11 @@ def _loop(node: TeleopNode, executor: SingleThreadedExecutor) -> None:
         for _ in range(8):  # what the services answered
             executor.spin_once(timeout_sec=0.0)
         v = node.velocity
-        line = f"vx {v.vx:+.2f} m/s   vy {v.vy:+.2f} m/s   wz {v.wz:+.2f} rad/s   {node.said}"
-        if line != shown:
+        line = f"vx {v.vx:+.2f} m/s   vy {v.vy:+.2f} m/s   wz {v.wz:+.2f} rad/s"
+        if line != shown or node.news:
             shown = line
-            print(f"\r\x1b[K{line}", end="", flush=True)
+            print("".join(f"\r\x1b[K{news}\n" for news in node.news) + f"\r\x1b[K{line}", end="", flush=True)
+            node.news.clear()
 
 
 @contextlib.contextmanager

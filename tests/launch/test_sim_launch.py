@@ -1,0 +1,106 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch file of the simulation: what it starts, with which parameters; and that the nodes know them all."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers.policies import make_policy
+from helpers.ros import ros
+
+from tarsus_core.robot_model import load_robot
+from tarsus_edge.launcher import LaunchError, LaunchPlan, load_plan
+from tarsus_edge.launcher.parameters import ParameterDocument
+from tarsus_nodes.policy_node import PolicyNode
+from tarsus_nodes.sim_node import SimNode
+from tarsus_nodes.supervisor_node import SupervisorNode
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+FILE = LAUNCH / "sim.launch.xml"
+NODES = {"sim": SimNode, "policy": PolicyNode, "supervisor": SupervisorNode}
+
+
+def plan(**arguments: str) -> LaunchPlan:
+    return load_plan(FILE, {"policy": "walk.onnx", **arguments})
+
+
+def parameters(process: Any) -> dict[str, Any]:
+    """Parameters that a process gets beside the file, by name."""
+    found: dict[str, Any] = {}
+    for word in process.command:
+        if isinstance(word, ParameterDocument):
+            for node in yaml.safe_load(word.to_yaml()).values():
+                found.update(node["ros__parameters"])
+    return found
+
+
+def by_node(made: LaunchPlan) -> dict[str, dict[str, Any]]:
+    return {str(process.node).lstrip("/"): parameters(process) for process in made.processes}
+
+
+def test_it_starts_three_nodes_on_one_policy_and_one_robot() -> None:
+    nodes = by_node(plan(robot="g1", lockstep="true"))
+    assert set(nodes) == set(NODES)
+    for values in nodes.values():
+        assert values["robot"] == "g1"
+        assert values["lockstep"] is True
+    assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == "walk.onnx"
+
+
+def test_arguments_become_parameters_of_their_type() -> None:
+    nodes = by_node(plan(seed="7", friction="0.6", gui="true", record="run.npz", run_until_s="0.0"))
+    assert nodes["sim"] == {
+        "robot": "g1", "lockstep": False, "gui": True, "seed": 7, "friction": 0.6, "record": "run.npz",
+        "run_until_s": 0.0,
+    }  # fmt: skip
+    assert isinstance(nodes["sim"]["run_until_s"], float)
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+    nodes = by_node(plan(policy="42", record="1.0"))
+    assert nodes["policy"]["policy"] == "42"
+    assert nodes["sim"]["record"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [({"lockstep": "perhaps"}, "perhaps"), ({"seed": "x"}, "x"), ({"speed": "1"}, "speed")],
+)
+def test_bad_arguments_are_refused(arguments: dict[str, str], named: str) -> None:
+    with pytest.raises(LaunchError, match=named):
+        plan(**arguments)
+
+
+def test_the_policy_must_be_given() -> None:
+    with pytest.raises(LaunchError, match="policy"):
+        load_plan(FILE, {})
+
+
+def test_the_end_of_the_simulator_or_the_supervisor_ends_the_launch_and_that_of_the_policy_does_not() -> None:
+    required = {str(p.node).lstrip("/"): p.required for p in plan().processes}
+    assert required == {"sim": True, "supervisor": True, "policy": False}
+    assert not any(p.respawn for p in plan().processes)
+
+
+def test_every_argument_is_described() -> None:
+    for argument in ElementTree.parse(FILE).getroot().findall("arg"):
+        assert argument.get("description"), argument.get("name")
+
+
+@pytest.mark.parametrize("name", sorted(NODES))
+def test_the_nodes_declare_every_parameter_that_they_are_given(name: str, tmp_path: Path) -> None:
+    given = by_node(plan())[name]
+    document = yaml.safe_load((LAUNCH / "params" / "sim.yaml").read_text(encoding="utf-8"))
+    given = {**document[f"/**/{name}"]["ros__parameters"], **given}
+    if "policy" in given:
+        given["policy"] = str(make_policy(tmp_path / "p.onnx", load_robot("g1")))
+    with ros() as session:
+        node = session.node(NODES[name], parameters={**given, "autostart": False} if "autostart" in given else given)
+        for parameter, value in given.items():
+            assert node.has_parameter(parameter), parameter
+            assert type(node.get_parameter(parameter).value) is type(value), parameter
