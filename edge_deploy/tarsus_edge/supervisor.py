@@ -4,8 +4,8 @@
 
 PASSIVE --arm, stand--> STAND --walk--> WALK, and from everywhere --damp or a fault--> DAMP --reset--> PASSIVE.
 
-It knows no ROS and no clock of its own: time comes in as ``now_s``, from a steady clock on the robot and in real time,
-from the stamps of the states in lockstep.
+It knows no ROS and no clock of its own: time comes in as ``now_s``, from a steady clock on the robot, and in simulation
+from simulated time (``clock``, or the stamps of the states).
 """
 
 from __future__ import annotations
@@ -120,8 +120,11 @@ class Supervisor:
         return self._policy.stamp_s if self._policy is not None else None
 
     def state_age(self, now_s: float) -> float:
-        """Time in s since the newest good state came in; infinite before the first."""
-        return max(0.0, now_s - self._latest_now) if self._latest is not None else math.inf
+        """Time in s since the newest good state came in; infinite before the first.
+
+        A clock that lags behind (it stands still, or was set back) cannot tell the age, and is as bad as a late state.
+        """
+        return abs(now_s - self._latest_now) if self._latest is not None else math.inf
 
     def command_age(self, now_s: float) -> float:
         """Age in s of the view behind the newest policy command: how old the state is that it answers."""
@@ -189,6 +192,11 @@ class Supervisor:
         self._policy = command
         self._policy_counted = False
         return True
+
+    def lose_policy(self) -> None:
+        """Take note that the policy's process has ended: a walking robot is damped without waiting for its silence."""
+        if self.state is State.WALK:
+            self._fault("The policy has ended.")
 
     def _acceptable(self, command: JointCommand) -> JointCommand:
         """Return the command in the robot's order; finiteness is judged before anything is limited.

@@ -173,6 +173,46 @@ def test_real_time_keeps_the_pace_and_counts_answers(bench: Callable[..., Bench]
     assert 0.0 < summary["real_time_factor"] < 1.1  # type: ignore[operator]
 
 
+def test_time_waits_for_a_late_answer_and_makes_up_for_it(bench: Callable[..., Bench]) -> None:
+    b = bench(patience_s=20.0)
+    b.loop.start()
+    b.wait(lambda: len(b.states) > 10)
+    b.answers = False
+    b.wait(lambda: b.states[-1].stamp_s * 200 % 4 > 2.5 and not b.loop.statistics.answered(len(b.states) - 1))
+    stuck = b.loop.time_s
+    time.sleep(0.2)
+    assert b.loop.time_s == stuck, "the last step of the period waits"
+    b.loop.reset_statistics()
+    b.answers = True
+    b.loop.take(b.stand(stuck - 0.015))
+    b.wait(lambda: b.states[-1].stamp_s > stuck + 0.1)
+    b.loop.stop()
+    assert 0.15 < b.loop.summary()["waited_s"] < 20.0  # type: ignore[operator]
+
+
+def test_time_does_not_wait_long_nor_twice(bench: Callable[..., Bench]) -> None:
+    b = bench(patience_s=0.3)
+    b.loop.start()
+    b.wait(lambda: len(b.states) > 10)
+    b.answers = False
+    b.loop.reset_statistics()
+    count = len(b.states)
+    b.wait(lambda: len(b.states) > count + 40)
+    summary = b.loop.summary()
+    assert summary["waited_s"] == pytest.approx(0.3, abs=0.1)
+    assert summary["deadline_misses"] >= 8  # type: ignore[operator]
+
+
+def test_a_loop_that_waits_can_be_stopped(bench: Callable[..., Bench]) -> None:
+    b = bench(patience_s=600.0)
+    b.loop.start()
+    b.wait(lambda: len(b.states) > 10)
+    b.answers = False
+    b.wait(lambda: b.states[-1].stamp_s * 200 % 4 > 2.5 and not b.loop.statistics.answered(len(b.states) - 1))
+    b.loop.stop()
+    assert not b.errors
+
+
 def test_without_commands_the_actuators_damp(bench: Callable[..., Bench]) -> None:
     b = bench(command_timeout_s=0.04, record=True)
     b.answers = False

@@ -14,21 +14,26 @@ def test_deadlines_lie_on_a_grid_whatever_a_cycle_takes() -> None:
     assert pacer.skipped == 0
 
 
-def test_a_long_delay_skips_whole_cycles_and_keeps_the_grid() -> None:
+def test_a_delay_is_made_up_for_at_a_quarter_more_than_real_time() -> None:
     pacer = Pacer(0.005, 10.0)
     assert pacer.next(10.0) == pytest.approx(10.005)
-    # the deadline 10.010 is missed by 13 ms: 2 whole cycles go, the third is due at once
-    assert pacer.next(10.023) == pytest.approx(10.020)
-    assert pacer.skipped == 2
-    assert pacer.next(10.024) == pytest.approx(10.025)
-    assert pacer.skipped == 2
+    # the deadline 10.010 is missed by 13 ms: cycles come each 4 ms now, so that each makes up for 1 ms
+    now, due = 10.023, []
+    for _ in range(16):
+        now = pacer.next(now)
+        due.append(now)
+    assert due == pytest.approx([10.023 + 0.004 * k for k in range(14)] + [10.080, 10.085])
+    assert pacer.skipped == 0
 
 
-def test_a_delay_of_less_than_a_cycle_is_made_up_for() -> None:
+def test_of_a_long_delay_whole_cycles_are_lost() -> None:
     pacer = Pacer(0.005, 0.0)
     assert pacer.next(0.0) == pytest.approx(0.005)
-    assert pacer.next(0.0149) == pytest.approx(0.010)
-    assert pacer.skipped == 0
+    # the deadline 0.010 is missed by 990 ms, of which 500 can be made up for: 98 cycles are lost
+    assert pacer.next(1.0) == pytest.approx(1.0)
+    assert pacer.skipped == 98
+    assert pacer.next(1.001) == pytest.approx(1.004)
+    assert pacer.skipped == 98
 
 
 def play(statistics: LoopStatistics, ticks: range, answer_after: int | None, start_s: float = 0.0) -> None:
@@ -74,6 +79,29 @@ def test_a_period_without_a_new_answer_is_a_missed_deadline() -> None:
     # the periods 0 to 3 were answered; 4 (its state at tick 16), 5 and 6 were not, 7 is still open at tick 31
     assert statistics.deadline_misses == 4 - 1 + (32 // 4 - 7)
     assert statistics.summary(1.0)["answers"] == 4
+
+
+def test_waiting_for_an_answer_misses_a_deadline_whether_it_comes_or_not() -> None:
+    statistics = LoopStatistics(0.02, 4, 0.0)
+    assert not statistics.answered(-1)
+    assert not statistics.answered(3)
+    statistics.on_wait(0.1, True)  # nothing is counted before the first whole period
+    for tick in range(4):
+        statistics.on_state(tick, tick * 0.005)
+    statistics.on_wait(0.03, True)
+    statistics.on_applied(0, 0.045, 0.045)
+    assert statistics.answered(3)
+    assert not statistics.answered(4)
+    for tick in range(4, 8):
+        statistics.on_state(tick, 0.03 + tick * 0.005)
+    statistics.on_wait(0.5, False)
+    statistics.on_state(8, 0.57)
+    summary = statistics.summary(1.0)
+    assert summary["deadline_misses"] == 2
+    assert summary["waited_s"] == pytest.approx(0.63)
+    assert summary["loop_latency_ms"] == {"p50": 45.0, "p99": 45.0, "max": 45.0}
+    statistics.reset(1.0)
+    assert statistics.summary(1.0)["waited_s"] == 0.0
 
 
 def test_an_answer_counts_once_and_an_old_one_not_at_all() -> None:

@@ -18,6 +18,7 @@ from helpers.robots import state_of
 from helpers.ros import Ros, ros
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
@@ -28,6 +29,7 @@ from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import JointCommand
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import imu_message, joint_command_message, joint_state_message, seconds_from_stamp
+from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 from tarsus_nodes.supervisor_node import SupervisorNode
 
@@ -52,6 +54,7 @@ class Robot(Node):
         qos = sensor_qos(lockstep)
         self.joints = self.create_publisher(JointState, "joint_states", qos)
         self.imu = self.create_publisher(Imu, "imu/data", qos)
+        self.clock_publisher = self.create_publisher(Clock, "clock", 1)
         self.policy = self.create_publisher(JointCommandMsg, "policy/command", command_qos(lockstep))
         self.create_subscription(JointCommandMsg, "joint_command", self.commands.append, command_qos(True))
         self.create_subscription(SupervisorState, "supervisor/state", self.status.append, STATUS_QOS)
@@ -219,6 +222,70 @@ def test_real_time_states_that_stop_damp_a_standing_robot(session: Ros, policy: 
     session.spin_until(lambda: bench.state() is State.DAMP, what="damping")
     assert bench.robot.status[-1].reason == "No robot state for 500 ms."
     session.spin_until(lambda: set(bench.robot.commands[-1].kp) == {0.0}, what="the damping command")
+
+
+class SimulatedTime:
+    """A supervisor that goes by simulated time, standing."""
+
+    def __init__(self, session: Ros, policy: Path) -> None:
+        self.bench = Bench(session, policy, lockstep=False, use_sim_time=True)
+        self.robot = self.bench.robot
+        session.spin_until(lambda: self.robot.clock_publisher.get_subscription_count() == 1, what="discovery")
+        for name in ("arm", "stand"):
+            self.run(0.1)
+            granted, message = self.bench.ask(name)
+            assert granted, message
+        self.run(0.1)
+
+    def run(self, duration_s: float, clock: bool = True, states: bool = True) -> None:
+        """Let simulated time pass, a step each 5 ms, as fast as the supervisor takes it in."""
+        supervisor = self.bench.supervisor
+        for _ in range(round(duration_s / 0.005)):
+            if states:
+                stamp = self.robot.send_state()
+                self.bench.ros.spin_until(lambda s=stamp: supervisor.supervisor.state_stamp_s == s, what="the state")
+            else:
+                stamp = self.robot.tick * 5 / 1000
+                self.robot.tick += 1
+            if clock:
+                message = Clock()
+                message.clock.sec, message.clock.nanosec = divmod(round(stamp * 1e9), 1_000_000_000)
+                self.robot.clock_publisher.publish(message)
+                self.bench.ros.spin_until(
+                    lambda s=stamp: supervisor.get_clock().now().nanoseconds == round(s * 1e9), what="the clock"
+                )
+
+
+def test_by_simulated_time_a_simulator_that_is_held_up_is_no_fault(session: Ros, policy: Path) -> None:
+    simulated = SimulatedTime(session, policy)
+    session.spin_for(0.3)
+    assert simulated.bench.supervisor.supervisor.state is State.STAND
+    simulated.run(0.1)
+    assert simulated.bench.supervisor.supervisor.state is State.STAND
+
+
+@pytest.mark.parametrize("missing", ["states", "clock"])
+def test_by_simulated_time_states_and_clock_that_part_damp(session: Ros, policy: Path, missing: str) -> None:
+    simulated = SimulatedTime(session, policy)
+    simulated.run(0.06, **{missing: False})
+    session.spin_until(lambda: simulated.bench.state() is State.DAMP, what="damping")
+    assert simulated.robot.status[-1].reason == "No robot state for 50 ms."
+
+
+def test_the_end_of_the_policy_damps_a_walking_robot_at_once(session: Ros, policy: Path) -> None:
+    bench = Bench(session, policy, lockstep=True, lockstep_timeout_s=60.0)
+    Lifeline(bench.robot, POLICY).close()
+    bench.lockstep_period()
+    session.spin_for(0.1)
+    assert bench.state() is State.PASSIVE, "only a walking robot needs the policy"
+    bench.lockstep_to_walk()
+    line = Lifeline(bench.robot, POLICY)
+    stamp = bench.robot.send_state()
+    line.close()
+    session.spin_until(lambda: bench.state() is State.DAMP, what="damping")
+    assert bench.robot.status[-1].reason == "The policy has ended."
+    session.spin_until(lambda: seconds_from_stamp(bench.robot.commands[-1].header.stamp) == stamp, what="the answer")
+    assert set(bench.robot.commands[-1].kp) == {0.0}
 
 
 def test_lockstep_gives_each_control_period_one_command_of_its_stamp(session: Ros, policy: Path) -> None:

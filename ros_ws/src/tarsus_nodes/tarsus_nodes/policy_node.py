@@ -19,9 +19,11 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
 from tarsus_edge.policy_session import PolicySession
 from tarsus_edge.supervisor import State
+from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifecycle import declare_autostart
+from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
@@ -41,6 +43,7 @@ class PolicyNode(LifecycleNode):
         super().__init__("policy", **node_arguments)
         self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx)")
         self._robot_name = declare(self, "robot", "g1", "Robot that the policy must fit: a name or a YAML file")
+        self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer by stamps alone, as the lockstep simulator needs")
         self._state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         timeout_s = declare(self, "cmd_vel_timeout_s", 0.5, "Age at which cmd_vel is zero [s]", limits=(0.02, 60.0))
@@ -48,6 +51,7 @@ class PolicyNode(LifecycleNode):
 
         self._runner: PolicyRunner | None = None
         self._active = False
+        self._lifeline: Lifeline | None = None
         self._mode = State.PASSIVE
         self._velocity = VelocityInput(timeout_s)
         self._stamp_s = 0.0
@@ -93,11 +97,12 @@ class PolicyNode(LifecycleNode):
         assert self._runner is not None
         self._runner = PolicyRunner(self._runner.session, self._runner.interface.joint_names, self._state_period_s)
         self._active = True
+        self._lifeline = Lifeline(self, POLICY)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall silent; the supervisor damps a walking robot."""
-        self._active = False
+        self._fall_silent()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -107,9 +112,20 @@ class PolicyNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall silent for good."""
-        self._active = False
+        self._fall_silent()
         self._runner = None
         return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Let go of the lifeline with the rest."""
+        self._fall_silent()
+        super().destroy_node()
+
+    def _fall_silent(self) -> None:
+        self._active = False
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
 
     # ---- messages ----
 
@@ -149,8 +165,8 @@ class PolicyNode(LifecycleNode):
             self._answer_s = time.perf_counter() - start
 
     def _now(self) -> float:
-        """Time that ages the velocity command: the states' in lockstep, else a steady clock's."""
-        return self._stamp_s if self._lockstep else time.monotonic()
+        """Time that ages the velocity command: the states' in lockstep, else the node's."""
+        return self._stamp_s if self._lockstep else self._time()
 
     def _report(self) -> Report:
         values: dict[str, object] = {

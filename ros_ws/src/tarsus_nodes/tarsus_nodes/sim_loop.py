@@ -37,6 +37,9 @@ class LoopConfig:
     control_period_s: float = 0.02
     command_timeout_s: float = 0.1
     """age of the newest command, in simulated time, at which the actuators only damp, as a safe driver does"""
+    patience_s: float = 0.0
+    """in real time: how long simulated time stands still for an answer that is late. A busy machine then slows the
+    simulation instead of making the robot fall. It waits once: after that, not before the next answer."""
     lockstep_timeout_s: float = 5.0
     """steady time without an answer after which lockstep gives up"""
     seed: int = 0
@@ -196,10 +199,28 @@ class SimLoop:
             if delay > 0.0:
                 time.sleep(delay)
             with self._lock:
+                self._wait_for_late_answer()
                 self._step()
                 self.statistics.skipped_cycles += pacer.skipped
             pacer.skipped = 0
             self._emit()
+
+    def _wait_for_late_answer(self) -> None:
+        """Before the last step of a control period, the last that can still apply its answer."""
+        tick = self.schedule.tick(self._world.time_s)
+        period = self.schedule.period(self._world.time_s)
+        if (tick + 1) % self.schedule.decimation or not self.statistics.answered(tick - self.schedule.decimation):
+            return
+
+        def there() -> bool:
+            newest = self._newest
+            return self._stop or (newest is not None and self.schedule.period(newest[0].stamp_s) >= period)
+
+        if self._config.patience_s and not self.statistics.answered(tick) and not there():
+            start = time.monotonic()
+            came = self._lock.wait_for(there, self._config.patience_s)
+            if not self._stop:
+                self.statistics.on_wait(time.monotonic() - start, came)
 
     def _run_lockstep(self) -> None:
         while not self._stop:

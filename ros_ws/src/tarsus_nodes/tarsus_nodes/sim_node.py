@@ -62,6 +62,13 @@ class SimNode(LifecycleNode):
             command_timeout_s=declare(
                 self, "command_timeout_s", 0.1, "Age of a command at which the actuators damp [s]", limits=(0.005, 10.0)
             ),
+            patience_s=declare(
+                self,
+                "patience_s",
+                0.5,
+                "Real time: how long simulated time may wait for a late command [s]",
+                limits=(0.0, 10.0),
+            ),
             lockstep_timeout_s=declare(
                 self,
                 "lockstep_timeout_s",

@@ -7,6 +7,7 @@ Times are of a steady clock and come in as arguments.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -15,30 +16,43 @@ MEMORY = 180_000
 """latencies kept: one hour of control periods at 50 Hz"""
 
 
+CATCH_UP = 1.25
+"""how much faster than real time the simulator runs while it makes up for a delay"""
+MEMORY_OF_DELAY_S = 0.5
+"""s of delay that are made up for; what is more is lost"""
+
+
 class Pacer:
-    """Deadlines on a fixed grid: no drift, and after a delay whole cycles are skipped, never caught up in a burst."""
+    """When cycles are due: on a fixed grid, so that they do not drift.
+
+    A delay is made up for a little faster than real time, never in a burst that would leave no time for answers; of a
+    long one, whole cycles are skipped.
+    """
 
     def __init__(self, period_s: float, now_s: float) -> None:
         """Start the grid now."""
         self._period_s = period_s
         self._deadline_s = now_s
+        self._started_s = -np.inf
         self.skipped = 0
         """cycles left out so far"""
 
     def next(self, now_s: float) -> float:
-        """Time of the next cycle; it may be past, by less than a period: then it is due at once."""
+        """Time at which the next cycle shall start: later than ``now_s``, or at once."""
         self._deadline_s += self._period_s
-        late = int((now_s - self._deadline_s) / self._period_s)
-        if late > 0:
-            self._deadline_s += late * self._period_s
-            self.skipped += late
-        return self._deadline_s
+        lost = math.ceil((now_s - self._deadline_s - MEMORY_OF_DELAY_S) / self._period_s - 1e-6)
+        if lost > 0:
+            self._deadline_s += lost * self._period_s
+            self.skipped += lost
+        self._started_s = max(self._deadline_s, self._started_s + self._period_s / CATCH_UP, now_s)
+        return self._started_s
 
 
 class LoopStatistics:
     """Latency from the publication of a state to the physics step that first applies its answer; missed deadlines.
 
-    A deadline is missed when a control period goes by without a new answer being applied. Each latency is counted once
+    A deadline is missed when a control period goes by without a new answer being applied, or would have if simulated
+    time had not waited for it. Each latency is counted once
     a control period: the first answer counts.
     """
 
@@ -58,6 +72,7 @@ class LoopStatistics:
         self._latencies_s: deque[float] = deque(maxlen=MEMORY)
         self._arrivals_s: deque[float] = deque(maxlen=MEMORY)
         self.deadline_misses = 0
+        self.waited_s = 0.0
         self.skipped_cycles = 0
         self.commands_rejected = 0
 
@@ -70,6 +85,16 @@ class LoopStatistics:
         if self._first_period is None:
             self._first_period = period
         elif self._answered < period - 1:
+            self.deadline_misses += 1
+
+    def answered(self, tick: int) -> bool:
+        """Whether an answer to a state of that tick's control period, or of a later one, was applied."""
+        return self._answered >= max(0, tick // self._decimation)
+
+    def on_wait(self, duration_s: float, came: bool) -> None:
+        """Note that simulated time stood still for an answer that was not there when it was due, and if it came."""
+        self.waited_s += duration_s
+        if came and self._first_period is not None:  # one that did not come is missed when the period is over
             self.deadline_misses += 1
 
     def on_step(self) -> None:
@@ -102,6 +127,7 @@ class LoopStatistics:
             "answer_latency_ms": _percentiles_ms(self._arrivals_s),
             "answers": len(self._latencies_s),
             "deadline_misses": self.deadline_misses,
+            "waited_s": round(self.waited_s, 3),
             "skipped_cycles": self.skipped_cycles,
             "commands_rejected": self.commands_rejected,
         }

@@ -26,8 +26,10 @@ from tarsus_edge.policy_file import read_policy
 from tarsus_edge.schedule import ControlSchedule
 from tarsus_edge.supervisor import Answer, State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
+from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command, joint_command_message, robot_state, stamp_from_seconds
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.lifeline import POLICY, LifelineWatch
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
@@ -41,9 +43,10 @@ STATUS_PERIOD_S = 0.1
 class SupervisorNode(Node):
     """Feeds the supervisor with messages and publishes what it decides.
 
-    In real time the clock is steady. A command goes out for each new control period while the robot is passive, stands
-    or is damped, at once for each policy command while it walks, and at once when it is damped. In lockstep the clock
-    is the states' stamps, and the state that begins a control period gets exactly one command, with its stamp.
+    In real time the clock is steady, or simulated (``use_sim_time``). A command goes out for each new control period
+    while the robot is passive, stands or is damped, at once for each policy command while it walks, and at once when it
+    is damped. In lockstep the clock is the states' stamps, and the state that begins a control period gets exactly one
+    command, with its stamp.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -55,6 +58,8 @@ class SupervisorNode(Node):
         super().__init__("supervisor", **node_arguments)
         path = declare(self, "policy", "", "Path of the policy file, whose pose and gains the robot stands with")
         robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
+        self._time = age_clock(self)
+        self._stamps_are_times = self.get_parameter("use_sim_time").value
         self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
         state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         self._patience_s = declare(
@@ -90,6 +95,7 @@ class SupervisorNode(Node):
         self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
         for name in ("arm", "stand", "walk", "damp", "reset"):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
+        self._lifeline = LifelineWatch(self, POLICY, self._on_policy_lost)
         self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
         if not self._lockstep:
             self.create_timer(STATUS_PERIOD_S, lambda: self._show(always=True), clock=steady)
@@ -102,6 +108,11 @@ class SupervisorNode(Node):
         self._send(self.supervisor.tick(self._now()))
         self._show()
 
+    def destroy_node(self) -> None:
+        """Let go of the lifeline with the rest."""
+        self._lifeline.close()
+        super().destroy_node()
+
     def _declare_config(self) -> SupervisorConfig:
         default = SupervisorConfig()
         values: dict[str, float] = {}
@@ -113,10 +124,10 @@ class SupervisorNode(Node):
         return SupervisorConfig(**values)
 
     def _now(self) -> float:
-        """Clock of all ages: the states' own in lockstep, where the simulator waits for us, else a steady one."""
+        """Clock of all ages: the states' own in lockstep, where the simulator waits for us, else that of the node."""
         if self._lockstep:
             return self.supervisor.state_stamp_s or 0.0
-        return time.monotonic()
+        return self._time()
 
     # ---- what comes in ----
 
@@ -132,15 +143,16 @@ class SupervisorNode(Node):
             self._messages_rejected += 1
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        now = state.stamp_s if self._lockstep else time.monotonic()
-        self.supervisor.on_state(state, now)
+        # by simulated time a state is as old as its stamp says: a clock that does not move with the stamps shows, too
+        self.supervisor.on_state(state, state.stamp_s if self._lockstep or self._stamps_are_times else self._time())
         self._rate.count()
         if self._lockstep:
             self._on_lockstep_state(state.stamp_s)
         else:
-            self._on_real_time_state(state.stamp_s, now)
+            self._on_real_time_state(state.stamp_s)
 
-    def _on_real_time_state(self, stamp_s: float, now: float) -> None:
+    def _on_real_time_state(self, stamp_s: float) -> None:
+        now = self._time()
         self.supervisor.check(now)
         damped_now = self._show()
         period = self._schedule.period(stamp_s)
@@ -175,30 +187,36 @@ class SupervisorNode(Node):
         if self._lockstep and command.stamp_s == self._awaited_stamp_s and self.supervisor.state is State.WALK:
             self._answer_lockstep()  # a rejected command is answered too, by holding the one before
 
+    def _on_policy_lost(self) -> None:
+        """The process of the policy was killed, or it was deactivated."""
+        self.supervisor.lose_policy()
+        self._act_on_news()
+
+    def _act_on_news(self) -> None:
+        """Outside the stream of states: show what has changed, and damp at once if that is the news."""
+        if self._show():
+            if self._awaited_stamp_s is not None:
+                self._answer_lockstep()
+            elif not self._lockstep:
+                self._send(self.supervisor.tick(self._now()))
+
     def _on_timer(self) -> None:
         """Notice what does not come."""
         if self._lockstep:
             waited_s = time.monotonic() - self._awaited_since_s
             if self._awaited_stamp_s is not None and waited_s > self._patience_s:
                 self.supervisor.damp(self._now(), f"No policy command for {self._patience_s:g} s.")
-                self._answer_lockstep()
-                self._show()
+                self._act_on_news()
             return
-        now = time.monotonic()
-        self.supervisor.check(now)
-        if self._show():
-            self._send(self.supervisor.tick(now))
+        self.supervisor.check(self._time())
+        self._act_on_news()
 
     def _service(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
         def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             request: Callable[[float], Answer] = getattr(self.supervisor, name)
             response.success, response.message = request(self._now())
             self.get_logger().info(f"{name}: {response.message}")
-            damped_now = self._show()
-            if self._awaited_stamp_s is not None and damped_now:
-                self._answer_lockstep()
-            elif damped_now and not self._lockstep:
-                self._send(self.supervisor.tick(self._now()))
+            self._act_on_news()
             return response
 
         return answer
