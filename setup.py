@@ -26,9 +26,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=[
-        package
-        for root, folder in ROOTS.items()
-        for package in find_packages(folder, include=[root, f"{root}.*"])
+        package for root, folder in ROOTS.items() for package in find_packages(folder, include=[root, f"{root}.*"])
     ],
     package_dir={root: f"{folder}/{root}" for root, folder in ROOTS.items()},
     package_data={

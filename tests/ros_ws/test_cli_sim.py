@@ -133,7 +133,8 @@ def test_the_policy_that_ships_is_the_default() -> None:
 
 
 RESULT = {
-    "distance_m": 1.9, "falls": 0, "real_time_factor": 0.998, "deadline_misses": 1, "skipped_cycles": 3,
+    "distance_m": 1.9, "falls": 0, "real_time_factor": 0.998, "deadline_misses": 4, "waited_s": 0.123,
+    "skipped_cycles": 3,
     "loop_latency_ms": {"p50": 8.5, "p99": 18.6, "max": 24.1},
     "answer_latency_ms": {"p50": 7.8, "p99": 16.8, "max": 19.1},
     "policy_sha256": "ab" * 32, "duration_s": 5.0, "lockstep": False, "seed": 0, "robot": "g1", "ros_domain_id": 1,
@@ -152,7 +153,7 @@ def test_the_last_line_is_json_and_the_exit_code_tells_a_fall(
     lines = capsys.readouterr().out.splitlines()
     assert json.loads(lines[-1]) == result
     table = "\n".join(lines[:-1])
-    for text in ("1.90 m in 5.0 s", "8.5 / 18.6 / 24.1 ms", "0.998", "abababababab", "0.380"):
+    for text in ("1.90 m in 5.0 s", "0.12 s", "8.5 / 18.6 / 24.1 ms", "0.998", "abababababab", "0.380"):
         assert text in table
     assert cli.main(["sim", "--duration", "5", "--json", "--policy", str(policy)]) == code
     assert json.loads(capsys.readouterr().out) == result

@@ -63,9 +63,7 @@ class Bench:
     def __init__(self, session: Ros, policy: Path, lockstep: bool = True, **parameters: Any) -> None:
         self.ros = session
         self.lockstep = lockstep
-        self.policy = session.node(
-            PolicyNode, parameters={"policy": str(policy), "lockstep": lockstep, **parameters}
-        )
+        self.policy = session.node(PolicyNode, parameters={"policy": str(policy), "lockstep": lockstep, **parameters})
         stamped = parameters.get("cmd_vel_stamped", True)
         self.robot = session.node(lambda **k: Robot(lockstep, load_robot("g1"), stamped, **k))
         assert self.policy.trigger_configure() is TransitionCallbackReturn.SUCCESS

@@ -19,7 +19,7 @@ from tarsus_core.robot_model import load_robot
 
 pytestmark = pytest.mark.graph
 
-NODE = '''
+NODE = """
 import os, sys, signal
 from rclpy.node import Node
 from tarsus_core.errors import ConfigError
@@ -48,7 +48,7 @@ class Example(Node):
         print("stopped", self.context.ok(), flush=True)
 
 sys.exit(run_node(Example))
-'''
+"""
 
 
 @pytest.fixture

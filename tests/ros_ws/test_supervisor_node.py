@@ -95,9 +95,12 @@ class Bench:
     def _connected(self) -> bool:
         r = self.robot
         publishers = (r.joints, r.imu, r.policy)
-        return all(p.get_subscription_count() for p in publishers) and bool(r.status) and all(
-            s.service_is_ready() for s in r.requests.values()
-        ) and r.count_publishers("joint_command") == 1
+        return (
+            all(p.get_subscription_count() for p in publishers)
+            and bool(r.status)
+            and all(s.service_is_ready() for s in r.requests.values())
+            and r.count_publishers("joint_command") == 1
+        )
 
     def ask(self, name: str) -> tuple[bool, str]:
         future = self.robot.requests[name].call_async(Trigger.Request())
@@ -310,7 +313,7 @@ def test_lockstep_answers_a_rejected_command_by_holding(session: Ros, policy: Pa
     good = np.array(bench.lockstep_period(offset=0.03).position)
     for age in (0.02, 0.04, 0.06, 0.08):
         held = bench.lockstep_period(offset=math.nan)
-        np.testing.assert_array_equal(held.position, good, err_msg=f'{age} s old')
+        np.testing.assert_array_equal(held.position, good, err_msg=f"{age} s old")
         assert bench.state() is State.WALK
     damped = bench.lockstep_period(offset=math.nan)  # 0.1 s old
     assert set(damped.kp) == {0.0} and np.isfinite(damped.position).all()

@@ -80,6 +80,7 @@ def _table(result: dict[str, Any]) -> Table:
         ("real-time factor", _number(result["real_time_factor"], "{:.3f}")),
         ("loop latency p50 / p99 / max", " / ".join(_number(v, "{:.1f}") for v in latency.values()) + " ms"),
         ("deadlines missed", str(result["deadline_misses"])),
+        ("waited for late answers", f"{result['waited_s']:.2f} s"),
         ("policy", f"SHA-256 {str(result['policy_sha256'])[:12]}..."),
     ):
         table.add_row(name, "", value, "")

@@ -158,6 +158,7 @@ class OperatorRun:
             "loop_latency_ms": statistics["loop_latency_ms"],
             "answer_latency_ms": statistics["answer_latency_ms"],
             "deadline_misses": statistics["deadline_misses"],
+            "waited_s": statistics["waited_s"],
             "skipped_cycles": statistics["skipped_cycles"],
             "policy_sha256": client.policy_values.get("policy sha256"),
             "duration_s": round(measure.duration_s, 4),

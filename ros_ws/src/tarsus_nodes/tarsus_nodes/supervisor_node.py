@@ -63,7 +63,10 @@ class SupervisorNode(Node):
         self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
         state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         self._patience_s = declare(
-            self, "lockstep_timeout_s", 1.0, "Steady time without an answer of the policy at which lockstep damps [s]",
+            self,
+            "lockstep_timeout_s",
+            1.0,
+            "Steady time without an answer of the policy at which lockstep damps [s]",
             limits=(0.05, 60.0),
         )
         config = self._declare_config()
