@@ -63,7 +63,7 @@ def export(
         markup=False,
     )
     path = shlex.quote(str(output))
-    after = f"tarsus launch sim policy:={path}" if score else f"tarsus score {path}"
+    after = f"tarsus sim --duration 20 --vx 0.5 --policy {path}" if score else f"tarsus score {path}"
     console.print(f"Next: {after}", markup=False)
 
 

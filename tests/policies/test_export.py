@@ -316,7 +316,7 @@ def test_command_writes_a_policy_that_loads(
     assert main(["export", str(run)]) == 0
     out = capfd.readouterr().out
     assert "Torch and ONNX Runtime agree to" in out
-    assert "Next: tarsus launch sim policy:=policy.onnx" in out
+    assert "Next: tarsus sim --duration 20 --vx 0.5 --policy policy.onnx" in out
     file = read_policy("policy.onnx")
     assert file.sha256[:12] in out
     assert file.contract.scorecard["runs"] == 2
