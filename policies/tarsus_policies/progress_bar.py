@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tarsus_policies import trainer
 
-
 LINE_PERIOD_S = 30.0
 """steady time between two lines where standard error is no terminal"""
 

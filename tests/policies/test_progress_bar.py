@@ -32,11 +32,11 @@ def test_the_bar_fits_in_eighty_columns() -> None:
 
 
 def test_a_log_gets_a_line_each_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(progress_bar.time, "monotonic", lambda: now)
+    times = iter((100.0, 110.0, 129.9, 130.0, 140.0))
+    monkeypatch.setattr(progress_bar.time, "monotonic", lambda: next(times))
     file = io.StringIO()
     with TrainingBar(console=Console(file=file, force_terminal=False, width=20)) as bar:
-        for now in (100.0, 110.0, 129.9, 130.0, 140.0):
+        for _ in range(5):
             bar.show(PROGRESS, 0.123)
     line = "tarsus train: 12%, 0.44 M steps, 1,416/s, error 0.11 m/s, 0.5 falls/20 s, difficulty 0.20"
     assert file.getvalue().splitlines() == [line, line]
