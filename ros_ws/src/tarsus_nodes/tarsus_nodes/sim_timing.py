@@ -16,7 +16,7 @@ MEMORY = 180_000
 """latencies kept: one hour of control periods at 50 Hz"""
 
 
-CATCH_UP = 1.25
+CATCH_UP = 1.1
 """how much faster than real time the simulator runs while it makes up for a delay"""
 MEMORY_OF_DELAY_S = 0.5
 """s of delay that are made up for; what is more is lost"""
