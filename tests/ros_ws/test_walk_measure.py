@@ -82,7 +82,29 @@ def test_the_error_leaves_out_the_start() -> None:
 def test_tilted_or_low_is_fallen(height: float, pitch: float, fell: bool) -> None:
     measure = WalkMeasure(np.zeros(3), 0.77)
     measure.add(0.0, np.array([0.0, 0.0, height]), quat_from_rpy(0.0, pitch, 0.0))
-    assert measure.fell is fell
+    assert measure.falls == int(fell)
+
+
+def test_each_time_it_goes_down_is_a_fall() -> None:
+    measure = WalkMeasure(np.zeros(3), 0.77)
+    for k, height in enumerate((0.77, 0.3, 0.2, 0.3, 0.77, 0.3)):
+        measure.add(0.1 * k, np.array([0.0, 0.0, height]), quat_from_rpy(0.0, 0.0, 0.0), walking=False)
+    assert measure.falls == 2
+
+
+@pytest.mark.parametrize("command", [(0.5, 0.0, 0.0), (0.0, 0.0, 0.0)])
+def test_only_the_motion_of_a_walking_robot_counts_and_no_jump(command: tuple[float, float, float]) -> None:
+    measure = WalkMeasure(np.array(command), 0.77)
+    upright = quat_from_rpy(0.0, 0.0, 0.0)
+    for k in range(51):  # 1 s at 0.5 m/s
+        measure.add(k * 0.02, np.array([0.5 * k * 0.02, 0.0, 0.77]), upright)
+    for k in range(51, 101):  # damped, dragged on at the same speed
+        measure.add(k * 0.02, np.array([0.5 * k * 0.02, 0.0, 0.77]), upright, walking=False)
+    for k in range(101, 152):  # put back to its start while it walks: from the origin on, 1 s
+        measure.add(k * 0.02, np.array([0.5 * (k - 101) * 0.02, 0.0, 0.77]), upright)
+    measure.add(151 * 0.02 + 0.02, np.array([0.0, 0.0, 0.77]), upright)  # 0.5 m in 0.02 s: put back again
+    assert measure.distance_m == pytest.approx(1.0)
+    assert measure.duration_s == pytest.approx(2.0)
 
 
 def test_a_repeated_or_older_sample_changes_nothing() -> None:
@@ -95,5 +117,5 @@ def test_a_repeated_or_older_sample_changes_nothing() -> None:
 
 def test_nothing_measured_is_nothing_walked() -> None:
     measure = WalkMeasure(np.array([1.0, 0.0, 0.0]), 0.77)
-    assert (measure.distance_m, measure.duration_s, measure.fell) == (0.0, 0.0, False)
+    assert (measure.distance_m, measure.duration_s, measure.falls) == (0.0, 0.0, 0)
     assert measure.mean_velocity.tolist() == [0.0, 0.0, 0.0]

@@ -153,7 +153,7 @@ class OperatorRun:
         client.drive(np.zeros(3))
         return {
             "distance_m": round(measure.distance_m, 4),
-            "falls": int(self._fallen),
+            "falls": int(self._fallen) if math.isfinite(self._plan.duration_s) else measure.falls,
             "real_time_factor": statistics["real_time_factor"],
             "loop_latency_ms": statistics["loop_latency_ms"],
             "answer_latency_ms": statistics["answer_latency_ms"],
@@ -177,7 +177,7 @@ class OperatorRun:
 
     @property
     def _fallen(self) -> bool:
-        return self._measure.fell or self._client.state is not State.WALK
+        return self._measure.falls > 0 or self._client.state is not State.WALK
 
     @property
     def _over(self) -> bool:
@@ -185,10 +185,13 @@ class OperatorRun:
 
     def _on_odometry(self, message: Odometry) -> None:
         stamp_s = seconds_from_stamp(message.header.stamp)
-        if stamp_s > self._measure_from_s and not self._over:
+        if stamp_s <= self._measure_from_s:
+            return
+        if not math.isfinite(self._plan.duration_s):  # the robot may be damped and walk again
+            self._measure.add(stamp_s, *pose_of(message), walking=self._client.state is State.WALK)
+        elif not self._over:
             self._measure.add(stamp_s, *pose_of(message))
-            if math.isfinite(self._plan.duration_s):
-                self._say("walking", self._measure.duration_s / self._plan.duration_s)
+            self._say("walking", self._measure.duration_s / self._plan.duration_s)
 
     def _is_ready(self) -> bool:
         self._refuse_damped()

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 FALL_TILT_RAD = 1.0
 FALL_HEIGHT = 0.5
 """fraction of the standing height of the base below which the robot lies or kneels"""
+JUMP_MPS = 10.0
+"""speed between two samples beyond which the robot was put elsewhere, and did not walk there"""
 SETTLE_S = 1.0
 """s after the start of a command that its velocity error leaves out: the robot has to get up to speed"""
 PATH_STEP_S = 1.0
@@ -37,43 +39,65 @@ class WalkMeasure:
         """
         self.command = np.asarray(command, dtype=np.float64)
         self._lowest_m = FALL_HEIGHT * base_height_m
-        self._first_s: float | None = None
         self._last: tuple[float, Array, float] | None = None
         self._moved = np.zeros(3)
+        self._walked_s = 0.0
         self._settled: tuple[float, Array] | None = None
         self._path_from: tuple[float, Array] | None = None
         self._path_m = 0.0
-        self.fell = False
-        """whether it was tilted or low in some sample"""
+        self._counts = False
+        self._down = False
+        self.falls = 0
+        """how often it went down: tilted or low in a sample, and not in the one before"""
 
     @property
     def duration_s(self) -> float:
-        """Time from the first to the last sample in s."""
-        return self._last[0] - self._first_s if self._last is not None and self._first_s is not None else 0.0
+        """Time in s for which its motion was counted."""
+        return self._walked_s
 
-    def add(self, time_s: float, position: Array, orientation: Array) -> None:
-        """Add a sample: position (3,) in m and orientation (4,) xyzw in the world. Time must go on."""
-        if float(tilt_angle(orientation)) > FALL_TILT_RAD or float(position[2]) < self._lowest_m:
-            self.fell = True
+    def add(self, time_s: float, position: Array, orientation: Array, walking: bool = True) -> None:
+        """Add a sample: position (3,) in m and orientation (4,) xyzw in the world. Time must go on.
+
+        The motion up to this sample counts if the robot was ``walking`` at both ends and not put elsewhere between.
+        """
+        if self._last is not None and time_s <= self._last[0]:
+            return
+        down = float(tilt_angle(orientation)) > FALL_TILT_RAD or float(position[2]) < self._lowest_m
+        self.falls += down and not self._down
+        self._down = down
         yaw = float(yaw_from_quat(orientation))
-        if self._last is None or self._first_s is None:
-            self._first_s = time_s
-            self._path_from = (time_s, position)
+        if walking and self._last is not None and self._counts and not self._jumped(time_s, position):
+            self._move(time_s, position, yaw)
         else:
-            before_s, before, before_yaw = self._last
-            if time_s <= before_s:
-                return
-            turn = math.remainder(yaw - before_yaw, 2.0 * math.pi)
-            heading = before_yaw + turn / 2.0
-            x, y = (position - before)[:2]
-            c, s = math.cos(heading), math.sin(heading)
-            self._moved = self._moved + np.array([c * x + s * y, -s * x + c * y, turn])
-            if self._settled is None and time_s - self._first_s >= SETTLE_S - 1e-9:
-                self._settled = (time_s, self._moved)
-            if self._path_from is not None and time_s - self._path_from[0] >= PATH_STEP_S - 1e-9:
-                self._path_m += float(np.linalg.norm((position - self._path_from[1])[:2]))
-                self._path_from = (time_s, position)
+            self._end_path()
+            self._path_from = (time_s, position)
         self._last = (time_s, position, yaw)
+        self._counts = walking
+
+    def _jumped(self, time_s: float, position: Array) -> bool:
+        assert self._last is not None
+        return float(np.linalg.norm(position - self._last[1])) > JUMP_MPS * (time_s - self._last[0])
+
+    def _move(self, time_s: float, position: Array, yaw: float) -> None:
+        """Count the motion since the last sample."""
+        assert self._last is not None and self._path_from is not None
+        before_s, before, before_yaw = self._last
+        turn = math.remainder(yaw - before_yaw, 2.0 * math.pi)
+        heading = before_yaw + turn / 2.0
+        x, y = (position - before)[:2]
+        c, s = math.cos(heading), math.sin(heading)
+        self._moved = self._moved + np.array([c * x + s * y, -s * x + c * y, turn])
+        self._walked_s += time_s - before_s
+        if self._settled is None and self._walked_s >= SETTLE_S - 1e-9:
+            self._settled = (self._walked_s, self._moved)
+        if time_s - self._path_from[0] >= PATH_STEP_S - 1e-9:
+            self._path_m += float(np.linalg.norm((position - self._path_from[1])[:2]))
+            self._path_from = (time_s, position)
+
+    def _end_path(self) -> None:
+        """Add the piece of path that is shorter than a step."""
+        if self._last is not None and self._path_from is not None:
+            self._path_m += float(np.linalg.norm((self._last[1] - self._path_from[1])[:2]))
 
     @property
     def distance_m(self) -> float:
@@ -93,7 +117,7 @@ class WalkMeasure:
     @property
     def velocity_error(self) -> Array:
         """(3,) absolute error of the mean velocity once the robot is up to speed, or of all samples if it never was."""
-        if self._settled is None or self._last is None or self._last[0] <= self._settled[0]:
+        if self._settled is None or self._walked_s <= self._settled[0]:
             return np.abs(self.mean_velocity - self.command)
         since_s, moved = self._settled
-        return np.abs((self._moved - moved) / (self._last[0] - since_s) - self.command)
+        return np.abs((self._moved - moved) / (self._walked_s - since_s) - self.command)
