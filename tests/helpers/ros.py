@@ -1,43 +1,23 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes in tests: a ROS domain that no other test uses, and waiting on conditions instead of sleeping."""
+"""Nodes in tests: on a ROS domain that no other test uses, and waiting on conditions instead of sleeping."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import random
-import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import rclpy
+from helpers.domain import own_domain
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-FIRST_DOMAIN, LAST_DOMAIN = 50, 101  # above 101 a domain's ports reach into the ephemeral range
-LOCK_PORT = 21400
-
 AnyNode = TypeVar("AnyNode", bound=Node)
-
-
-@contextlib.contextmanager
-def own_domain() -> Iterator[int]:
-    """Take a ROS domain for this test alone: a port per domain is bound while it is in use on this machine."""
-    domains = list(range(FIRST_DOMAIN, LAST_DOMAIN + 1))
-    random.Random(os.getpid()).shuffle(domains)
-    for domain in domains:
-        with socket.socket() as lock:
-            try:
-                lock.bind(("127.0.0.1", LOCK_PORT + domain))
-            except OSError:
-                continue
-            yield domain
-            return
-    raise RuntimeError("every ROS domain for tests is taken")
 
 
 class Ros:

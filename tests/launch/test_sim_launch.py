@@ -76,9 +76,9 @@ def test_bad_arguments_are_refused(arguments: dict[str, str], named: str) -> Non
         plan(**arguments)
 
 
-def test_the_policy_must_be_given() -> None:
-    with pytest.raises(LaunchError, match="policy"):
-        load_plan(FILE, {})
+def test_without_a_policy_both_nodes_get_the_one_that_ships() -> None:
+    nodes = by_node(load_plan(FILE, {}))
+    assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == ""
 
 
 def test_the_end_of_the_simulator_or_the_supervisor_ends_the_launch_and_that_of_the_policy_does_not() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
-from helpers.ros import own_domain
+from helpers.domain import own_domain
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.context import Context

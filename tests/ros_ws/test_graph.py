@@ -33,9 +33,10 @@ from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp
 from tarsus_nodes.operator_client import OperatorClient
 from tarsus_nodes.operator_run import OperatorRun
+from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.qos import STATUS_QOS, command_qos
 from tarsus_nodes.script import ros_script
-from tarsus_nodes.sim_request import SimRequest, make_request, pretrained_policy
+from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments
 from tarsus_sim.recording import Recording
 

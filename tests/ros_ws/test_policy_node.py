@@ -155,7 +155,7 @@ def test_transitions_in_process_and_a_refused_policy(session: Ros, policy: Path,
     data = bytearray(policy.read_bytes())
     data[len(data) // 8] ^= 1  # one bit of the weights
     broken.write_bytes(data)
-    for path in ("", str(tmp_path / "absent.onnx"), str(broken)):
+    for path in (str(tmp_path / "absent.onnx"), str(broken)):
         node = make(policy=path)
         assert node.trigger_configure() is TransitionCallbackReturn.FAILURE
         assert node._state_machine.current_state[1] == "unconfigured"

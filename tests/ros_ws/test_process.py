@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.domain import own_domain
 from helpers.policies import make_policy
-from helpers.ros import own_domain
 
 from tarsus_core.robot_model import load_robot
 

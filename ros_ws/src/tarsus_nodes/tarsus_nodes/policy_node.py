@@ -14,7 +14,7 @@ from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState
 
-from tarsus_core.errors import ConfigError, StateError, TarsusError
+from tarsus_core.errors import StateError, TarsusError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
 from tarsus_edge.policy_session import PolicySession
@@ -26,6 +26,7 @@ from tarsus_nodes.lifecycle import declare_autostart
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
+from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 
@@ -41,7 +42,7 @@ class PolicyNode(LifecycleNode):
     def __init__(self, **node_arguments: Any) -> None:
         """Declare the parameters; nothing is loaded yet."""
         super().__init__("policy", **node_arguments)
-        self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx)")
+        self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx); empty for the one that ships")
         self._robot_name = declare(self, "robot", "g1", "Robot that the policy must fit: a name or a YAML file")
         self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer by stamps alone, as the lockstep simulator needs")
@@ -81,15 +82,14 @@ class PolicyNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the policy and prove it; a refusal is logged as one sentence and fails the transition."""
         try:
-            if not self._policy_path:
-                raise ConfigError("The parameter 'policy' is empty: give the path of a policy file.")
             robot = load_robot(self._robot_name)
-            session = PolicySession(self._policy_path, robot)
+            path = self._policy_path or pretrained_policy(robot.name)
+            session = PolicySession(path, robot)
             self._runner = PolicyRunner(session, robot.joint_names, self._state_period_s)
         except TarsusError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        self.get_logger().info(f"Loaded '{self._policy_path}' (SHA-256 {session.policy_sha256[:12]}...).")
+        self.get_logger().info(f"Loaded '{path}' (SHA-256 {session.policy_sha256[:12]}...).")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_edge.policy_session import PolicySession
 from tarsus_nodes.operator_run import RunPlan
+from tarsus_nodes.pretrained import pretrained_policy
 
 LONGEST_S = 86_400.0
 AXES = (("vx", "m/s"), ("vy", "m/s"), ("wz", "rad/s"))
@@ -80,20 +80,6 @@ def make_request(
         video,
         lockstep,
     )
-
-
-def pretrained_policy(robot: str) -> Path:
-    """Path of the walking policy that ships for a robot; its package is not imported.
-
-    Raises:
-        ConfigError: if none ships.
-    """
-    spec = importlib.util.find_spec("tarsus_policies")
-    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
-        path = Path(folder, "pretrained", f"{robot}_walk.onnx")
-        if path.is_file():
-            return path
-    raise ConfigError(f"No policy ships for robot '{robot}': give one with --policy FILE.onnx.")
 
 
 def check_video_path(path: Path) -> None:

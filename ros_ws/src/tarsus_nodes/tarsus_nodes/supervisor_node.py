@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState
 
-from tarsus_core.errors import ConfigError, StateError
+from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
 from tarsus_edge.policy_file import read_policy
@@ -32,6 +32,7 @@ from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifeline import POLICY, LifelineWatch
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
+from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 
@@ -56,7 +57,9 @@ class SupervisorNode(Node):
             TarsusError: for a policy file, robot or threshold that cannot be used.
         """
         super().__init__("supervisor", **node_arguments)
-        path = declare(self, "policy", "", "Path of the policy file, whose pose and gains the robot stands with")
+        path = declare(
+            self, "policy", "", "Policy file that gives pose and gains to stand with; empty for the one that ships"
+        )
         robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
         self._time = age_clock(self)
         self._stamps_are_times = self.get_parameter("use_sim_time").value
@@ -70,10 +73,8 @@ class SupervisorNode(Node):
             limits=(0.05, 60.0),
         )
         config = self._declare_config()
-        if not path:
-            raise ConfigError("The parameter 'policy' is empty: give the path of a policy file.")
         robot = load_robot(robot_name)
-        contract = read_policy(path).contract
+        contract = read_policy(path or pretrained_policy(robot.name)).contract
         contract.check_robot(robot)
         self._names = robot.joint_names
         self._schedule = ControlSchedule.of(contract.control_period_s, state_period_s)
