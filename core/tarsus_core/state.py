@@ -39,11 +39,13 @@ class RobotState:
     """(n, 3) m/s^2, specific force: +g upward at rest (REP-145)."""
 
     def check(self) -> None:
-        """Refuse a state that is not finite or whose arrays disagree with the names.
+        """Refuse a state that is not finite, whose arrays disagree with the names, or whose stamp no message can hold.
 
         Raises:
             StateError: naming the first offending field.
         """
+        if not 0.0 <= self.stamp_s < 2**31:
+            raise StateError(f"The state's stamp is {self.stamp_s} s: it must be finite, not negative and below 2^31.")
         count = len(self.joint_names)
         for name, width in (
             ("joint_position", count),

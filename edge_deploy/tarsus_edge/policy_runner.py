@@ -101,10 +101,11 @@ class VelocityInput:
         self._command, self._since_s = np.array(command), now_s
 
     def age(self, now_s: float) -> float:
-        """Age in s; infinite before the first."""
+        """Age in s; infinite before the first, and for good once the clock has gone back."""
+        if now_s < self._since_s:
+            self._since_s = -math.inf
         return now_s - self._since_s
 
     def value(self, now_s: float) -> Array:
-        """(3,) the command that counts at ``now_s``; a clock that went back makes it old."""
-        fresh = 0.0 <= self.age(now_s) <= self.timeout_s
-        return self._command if fresh else np.zeros(3)
+        """(3,) the command that counts at ``now_s``."""
+        return self._command if self.age(now_s) <= self.timeout_s else np.zeros(3)

@@ -89,6 +89,8 @@ class Supervisor:
         self._damping = kd * config.damping_scale
         self._speed_damp = robot.velocity_limit * config.joint_speed_factor
         self._target_speed = robot.velocity_limit * config.target_speed_factor
+        self._no_state = f"No robot state for {config.state_age_damp_s * 1e3:g} ms."
+        self._obstacle = ""
         self._latest: RobotState | None = None
         self._latest_now = -math.inf
         self._policy: JointCommand | None = None
@@ -156,6 +158,8 @@ class Supervisor:
                 self._policy = None  # its stamps are of the old time
             elif now_s - self._latest_now > self.config.state_age_warn_s + _TICK:
                 self.states_late += 1
+                if _reached(now_s - self._latest_now, self.config.state_age_damp_s):  # nobody looked meanwhile
+                    self._fault(self._no_state)
         self._latest = state
         self._latest_now = now_s
         tilt = float(tilt_angle(state.orientation_base_to_world))
@@ -192,6 +196,12 @@ class Supervisor:
         self._policy = command
         self._policy_counted = False
         return True
+
+    def obstruct(self, obstacle: str) -> None:
+        """Take note of what forbids to command the robot, one sentence, or of its end if empty."""
+        self._obstacle = obstacle
+        if obstacle:
+            self._fault(obstacle)
 
     def lose_policy(self) -> None:
         """Take note that the policy's process has ended: a walking robot is damped without waiting for its silence."""
@@ -238,7 +248,7 @@ class Supervisor:
     def check(self, now_s: float) -> None:
         """Damp a standing or walking robot whose state or command has grown too old."""
         if _reached(self.state_age(now_s), self.config.state_age_damp_s):
-            self._fault(f"No robot state for {self.config.state_age_damp_s * 1e3:g} ms.")
+            self._fault(self._no_state)
         if self.state is State.WALK and _reached(self.command_age(now_s), self.config.command_age_damp_s):
             self._fault(f"No policy command for {self.config.command_age_damp_s * 1e3:g} ms.")
 
@@ -285,6 +295,8 @@ class Supervisor:
             return False, f"The robot is damped ({self.reason}): reset the supervisor before arming."
         if self.state is not State.PASSIVE:
             return True, "The supervisor is armed already."
+        if self._obstacle:
+            return False, self._obstacle
         stale = self._stale(now_s)
         if stale:
             return False, f"{stale}: start the simulator or the driver, then arm again."

@@ -125,3 +125,5 @@ def test_velocity_grows_stale_and_ignores_what_is_not_finite() -> None:
     np.testing.assert_array_equal(velocity.value(10.5), FORWARD)
     assert not velocity.value(10.51).any()
     assert not velocity.value(9.9).any()  # a clock that went back
+    assert not velocity.value(10.1).any()  # and comes to the same time again
+    assert math.isinf(velocity.age(10.1))

@@ -241,6 +241,18 @@ def test_a_command_that_is_not_finite_is_rejected_and_counted(bench: Callable[..
     assert b.loop.summary()["commands_rejected"] == 1
 
 
+@pytest.mark.parametrize(
+    ("stamp_s", "taken"), [(0.1, True), (0.005, True), (0.0, False), (-1.0, False), (0.105, False)]
+)
+def test_a_command_for_another_time_is_rejected(bench: Callable[..., Bench], stamp_s: float, taken: bool) -> None:
+    b = bench(lockstep=True)
+    b.run_to(0.1)
+    assert b.loop.take(b.stand(stamp_s)) is taken
+    if not taken:
+        assert b.loop.last_rejection == f"A command answers the state of {stamp_s:.3f} s at 0.100 s."
+        assert b.loop.summary()["commands_rejected"] == 1
+
+
 def test_a_command_for_other_joints_is_rejected_and_one_in_another_order_is_not(bench: Callable[..., Bench]) -> None:
     b = bench(lockstep=True)
     names = b.robot.joint_names

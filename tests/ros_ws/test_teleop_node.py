@@ -34,6 +34,7 @@ class Robot(Node):
         super().__init__("robot", **node_arguments)
         self.velocities: list[tuple[float, float, float]] = []
         self.calls: list[str] = []
+        self.refused = ""
         self.create_subscription(TwistStamped, "cmd_vel", self._on_velocity, COMMAND_QOS)
         for name in ("supervisor/arm", "supervisor/damp", "supervisor/reset", "sim/reset"):
             self.create_service(Trigger, name, self._grant(name))
@@ -45,7 +46,7 @@ class Robot(Node):
     def _grant(self, name: str) -> Any:
         def grant(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             self.calls.append(name)
-            response.success, response.message = True, f"granted {name}"
+            response.success, response.message = name != self.refused, f"granted {name}"
             return response
 
         return grant
@@ -121,8 +122,13 @@ def test_keys_drive_the_robot_and_call_the_services(session: Ros, terminal: Term
     terminal.type("r")
     session.spin_until(lambda: {"supervisor/reset", "sim/reset"} <= set(robot.calls), what="reset")
     session.spin_until(lambda: "granted sim/reset" in terminal.read(), what="the answer on the screen")
+    robot.refused = "supervisor/reset"
+    robot.calls.clear()
+    terminal.type("r")
+    session.spin_until(lambda: "supervisor/reset: refused: " in terminal.read(), what="the refusal")
     terminal.type("3")  # nobody offers it here
     session.spin_until(lambda: "Nobody offers 'supervisor/walk'" in terminal.read(), what="the complaint")
+    assert robot.calls == ["supervisor/reset"], "a robot that walks is not hung up"
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "sigterm", "escape", "end of input"])

@@ -8,8 +8,14 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
+from tarsus_core.errors import TarsusError
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import Finished
+
+
+def sentence(error: Exception) -> str:
+    """What to log of an error that fails a transition; one that nobody foresaw is named with its type."""
+    return str(error) if isinstance(error, TarsusError) else f"{type(error).__name__}: {error}"
 
 
 def declare_autostart(node: LifecycleNode) -> None:

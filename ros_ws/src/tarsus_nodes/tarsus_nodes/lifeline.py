@@ -13,6 +13,7 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from rclpy.clock import Clock
@@ -73,7 +74,11 @@ class LifelineWatch:
                             one.close()
                         return
                     if end is self._listener:
-                        one = self._listener.accept()[0]
+                        try:
+                            one = self._listener.accept()[0]
+                        except OSError:  # out of file descriptors, or it has gone already
+                            time.sleep(RECONNECT_S)
+                            continue
                         tied.add(one)
                         selector.register(one, selectors.EVENT_READ)
                     elif isinstance(end, socket.socket) and _is_cut(end):
@@ -102,12 +107,12 @@ class Lifeline:
     def tie(self) -> None:
         """Look whether the line is tied, and tie it if it can be."""
         if self._socket is not None:
-            self._socket.setblocking(False)
             if not _is_cut(self._socket):
                 return
             self._socket.close()
             self._socket = None
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        end.setblocking(False)  # a watch that does not accept must not hold up the node
         try:
             end.connect(self._address)
         except OSError:

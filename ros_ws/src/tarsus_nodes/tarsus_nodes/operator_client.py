@@ -27,7 +27,7 @@ from tarsus_msgs.msg import JointCommand, SupervisorState
 from tarsus_core.errors import TarsusError
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp, twist
-from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos
+from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos
 
 Array = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class OperatorClient:
         node = self.node
         self._cmd_vel = node.create_publisher(TwistStamped, "cmd_vel", COMMAND_QOS)
         node.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)
-        node.create_subscription(Odometry, "ground_truth/odom", self._on_odometry, 50)
+        node.create_subscription(Odometry, "ground_truth/odom", self._on_odometry, TRUTH_QOS)
         node.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, 10)
         self._triggers = {name: node.create_client(Trigger, name) for name in SERVICES}
         self._get = {n: node.create_client(GetParameters, f"{n}/get_parameters") for n in ("sim", "supervisor")}

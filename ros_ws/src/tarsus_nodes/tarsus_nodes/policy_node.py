@@ -14,7 +14,7 @@ from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState
 
-from tarsus_core.errors import StateError, TarsusError
+from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
 from tarsus_edge.policy_session import PolicySession
@@ -22,7 +22,7 @@ from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
-from tarsus_nodes.lifecycle import declare_autostart
+from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
@@ -86,8 +86,8 @@ class PolicyNode(LifecycleNode):
             path = self._policy_path or pretrained_policy(robot.name)
             session = PolicySession(path, robot)
             self._runner = PolicyRunner(session, robot.joint_names, self._state_period_s)
-        except TarsusError as error:
-            self.get_logger().error(str(error))
+        except Exception as error:  # rclpy would swallow it
+            self.get_logger().error(sentence(error))
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"Loaded '{path}' (SHA-256 {session.policy_sha256[:12]}...).")
         return super().on_configure(state)

@@ -139,9 +139,13 @@ class SimLoop:
             self.reject(str(error))
             return False
         with self._lock:
-            self._newest = (command, now)
-            self._lock.notify_all()
-        return True
+            age_s = self._world.time_s - command.stamp_s
+            if -1e-6 <= age_s < self._config.command_timeout_s:
+                self._newest = (command, now)
+                self._lock.notify_all()
+                return True
+        self.reject(f"A command answers the state of {command.stamp_s:.3f} s at {self._world.time_s:.3f} s.")
+        return False
 
     def reject(self, reason: str) -> None:
         """Count a command that could not even be read."""
@@ -176,9 +180,9 @@ class SimLoop:
         return dict(summary)
 
     def summary(self) -> dict[str, object]:
-        """What was counted since the last reset."""
+        """What was counted since the last reset, with the latencies of the last minute: physics waits meanwhile."""
         with self._lock:
-            return dict(self.statistics.summary(time.monotonic()))
+            return dict(self.statistics.summary(time.monotonic(), newest=round(60.0 / self._config.control_period_s)))
 
     # ---- the loop ----
 
@@ -241,7 +245,7 @@ class SimLoop:
         while True:
             with self._lock:
                 if self._lock.wait_for(lambda: self._stop or self._answers(tick), REPEAT_S):
-                    self._answered = True
+                    self._answered = self._answered or not self._stop
                     return
             if time.monotonic() > end:
                 raise SimulationError(

@@ -27,11 +27,11 @@ from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import GroundTruth, RobotState
 from tarsus_nodes.conversions import imu_message, joint_command, joint_state_message
 from tarsus_nodes.diagnostics import Diagnostics, Report
-from tarsus_nodes.lifecycle import declare_autostart
+from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
-from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
+from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
 from tarsus_sim.camera import follow_in_window
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
@@ -101,7 +101,7 @@ class SimNode(LifecycleNode):
         qos = sensor_qos(self._lockstep)
         self._joints = self.create_lifecycle_publisher(JointState, "joint_states", qos)
         self._imu = self.create_lifecycle_publisher(Imu, "imu/data", qos)
-        self._odom = self.create_lifecycle_publisher(Odometry, "ground_truth/odom", 10)
+        self._odom = self.create_lifecycle_publisher(Odometry, "ground_truth/odom", TRUTH_QOS)
         self._clock_publisher = self.create_lifecycle_publisher(ClockMsg, "clock", CLOCK_QOS)
         self._description = self.create_publisher(String, "robot_description", STATUS_QOS)
         self.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep))
@@ -123,8 +123,8 @@ class SimNode(LifecycleNode):
             self._recorder = Recorder(robot.name, self._world.joint_names) if self._record else None
             self._loop = SimLoop(self._world, self._loop_config, self._publish, self._fail, self._recorder)
             self._description.publish(String(data=robot.urdf_path.read_text(encoding="utf-8")))
-        except TarsusError as error:
-            self.get_logger().error(str(error))
+        except Exception as error:  # rclpy would swallow it
+            self.get_logger().error(sentence(error))
             self._let_go()
             return TransitionCallbackReturn.FAILURE
         self._hold_at(self.get_parameter("run_until_s").value)

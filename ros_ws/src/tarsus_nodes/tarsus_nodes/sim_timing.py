@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import islice
 
 import numpy as np
 
@@ -115,16 +116,21 @@ class LoopStatistics:
                 self._arrivals_s.append(arrived_s - published_s)
                 return
 
-    def summary(self, now_s: float) -> dict[str, float | int | dict[str, float | None] | None]:
-        """What was counted since the last reset, ready for JSON; None where there is nothing to tell."""
+    def summary(self, now_s: float, newest: int = MEMORY) -> dict[str, float | int | dict[str, float | None] | None]:
+        """What was counted since the last reset, ready for JSON; None where there is nothing to tell.
+
+        Args:
+            now_s: the time of the steady clock.
+            newest: latencies that the percentiles are taken of, counted from the newest back.
+        """
         elapsed = now_s - self._since_s
         simulated = self._steps * self._physics_dt_s
         return {
             "simulated_s": round(simulated, 6),
             "elapsed_s": round(elapsed, 6),
             "real_time_factor": round(simulated / elapsed, 4) if elapsed > 0.0 else None,
-            "loop_latency_ms": _percentiles_ms(self._latencies_s),
-            "answer_latency_ms": _percentiles_ms(self._arrivals_s),
+            "loop_latency_ms": _percentiles_ms(self._latencies_s, newest),
+            "answer_latency_ms": _percentiles_ms(self._arrivals_s, newest),
             "answers": len(self._latencies_s),
             "deadline_misses": self.deadline_misses,
             "waited_s": round(self.waited_s, 3),
@@ -133,8 +139,9 @@ class LoopStatistics:
         }
 
 
-def _percentiles_ms(values_s: deque[float]) -> dict[str, float | None]:
+def _percentiles_ms(values_s: deque[float], newest: int) -> dict[str, float | None]:
     if not values_s:
         return {"p50": None, "p99": None, "max": None}
-    p50, p99, most = np.percentile(np.array(values_s) * 1e3, [50.0, 99.0, 100.0])
+    taken_s = np.fromiter(islice(reversed(values_s), newest), dtype=np.float64)
+    p50, p99, most = np.percentile(taken_s * 1e3, [50.0, 99.0, 100.0])
     return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "max": round(float(most), 3)}

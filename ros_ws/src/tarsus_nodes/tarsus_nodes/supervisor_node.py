@@ -36,6 +36,8 @@ from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 
+OTHERS_PERIOD_S = 0.1
+"""s between two looks for another publisher of ``joint_command``"""
 CHECK_PERIOD_S = 0.01
 """s between two looks at the ages when no message comes"""
 STATUS_PERIOD_S = 0.1
@@ -68,7 +70,7 @@ class SupervisorNode(Node):
         self._patience_s = declare(
             self,
             "lockstep_timeout_s",
-            1.0,
+            4.5,
             "Steady time without an answer of the policy at which lockstep damps [s]",
             limits=(0.05, 60.0),
         )
@@ -101,6 +103,7 @@ class SupervisorNode(Node):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
         self._lifeline = LifelineWatch(self, POLICY, self._on_policy_lost)
         self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
+        self.create_timer(OTHERS_PERIOD_S, self._look_for_others, clock=steady)
         if not self._lockstep:
             self.create_timer(STATUS_PERIOD_S, lambda: self._show(always=True), clock=steady)
         self._diagnostics = Diagnostics(self, self._report, robot.name)
@@ -203,6 +206,17 @@ class SupervisorNode(Node):
                 self._answer_lockstep()
             elif not self._lockstep:
                 self._send(self.supervisor.tick(self._now()))
+
+    def _look_for_others(self) -> None:
+        """Two that command one robot are one too many, whichever is right."""
+        count = self.count_publishers("joint_command")
+        self.supervisor.obstruct(
+            f"There are {count} publishers of 'joint_command' on ROS domain {self.context.get_domain_id()}: "
+            "end all but one supervisor (one that was killed counts for about 10 s)."
+            if count > 1
+            else ""
+        )
+        self._act_on_news()
 
     def _on_timer(self) -> None:
         """Notice what does not come."""

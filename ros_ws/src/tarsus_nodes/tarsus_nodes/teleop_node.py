@@ -63,8 +63,7 @@ class TeleopNode(Node):
         self.velocity, request = press(key, self.velocity, self.limits)
         if request is not None:
             self.publish()  # the stop first, where the key means one
-            for name in request.value:
-                self._call(name)
+            self._call(request.value)
 
     def publish(self) -> None:
         """Publish the velocity."""
@@ -81,7 +80,9 @@ class TeleopNode(Node):
         self.publish()
         self._publisher.wait_for_all_acked(LAST_COMMAND)
 
-    def _call(self, name: str) -> None:
+    def _call(self, names: tuple[str, ...]) -> None:
+        """Call services one after the other, each if the one before was granted."""
+        name = names[0]
         client = self._triggers[name]
         if not client.service_is_ready():
             self.news.append(f"Nobody offers '{name}' on this ROS domain: is the robot's launch file running?")
@@ -90,6 +91,8 @@ class TeleopNode(Node):
         def answered(future: Future) -> None:
             answer = future.result()
             self.news.append(f"{name}: {'' if answer.success else 'refused: '}{answer.message}")
+            if answer.success and names[1:]:
+                self._call(names[1:])
 
         client.call_async(Trigger.Request()).add_done_callback(answered)
 
