@@ -81,6 +81,8 @@ def run_typer(app: Any, prog: str, argv: Sequence[str]) -> int:
             _say("Stopped.")
             return 130
         raise
+    if result == 130:  # what typer makes of Ctrl-C
+        _say("Stopped by Ctrl-C.")
     return result if isinstance(result, int) else 0
 
 

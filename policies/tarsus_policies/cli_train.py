@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tarsus_core.cli import run_typer
-from tarsus_core.errors import ConfigError
+from tarsus_core.errors import ConfigError, SimulationError
 
 app = typer.Typer(add_completion=False)
 
@@ -60,13 +60,17 @@ def train(
     from tarsus_policies.settings import load_settings, task_settings
 
     known = task_settings(task)
-    initial: dict[str, Any] | None = RunFolder(init_from).load() if init_from else None
+    initial: dict[str, Any] | None = None
+    if init_from is not None:
+        RunFolder(init_from).settings()  # it is a run
+        initial = RunFolder(init_from).load()
     if resume is not None:
         if run is not None or config is not None:
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
         folder = RunFolder(resume)
         settings = folder.settings(overrides)
-        folder.load()
+        if folder.updates():
+            folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
         if overrides:
             folder.write_settings(settings)  # the folder tells what the newest checkpoints were trained with
     else:
@@ -103,7 +107,7 @@ def _train(
         with TrainingBar(hidden=quiet) as bar:
             path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)))
         print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SimulationError):
         print(
             f"\nStopped at {trainer.progress.steps:,} steps; saved. Go on: tarsus train --resume {folder.path}",
             file=sys.stderr,

@@ -34,14 +34,22 @@ class RunFolder:
         """Make the folder and write the resolved settings.
 
         Raises:
-            ConfigError: if it holds a run already.
+            ConfigError: if it holds something already, or cannot be made.
         """
         if self.settings_file.exists():
             raise ConfigError(
-                f"The folder '{self.path}' holds a run already: go on with --resume, or name another --run."
+                f"The folder '{self.path}' holds a run already: go on with 'tarsus train --resume {self.path}', "
+                "or name another --run."
             )
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        self.write_settings(settings)
+        try:
+            if self.path.exists() and any(self.path.iterdir()):
+                raise ConfigError(f"The folder '{self.path}' holds other files: name a new folder with --run.")
+            self.checkpoints.mkdir(parents=True)
+            self.write_settings(settings)
+        except OSError as error:
+            raise ConfigError(
+                f"The run folder '{self.path}' cannot be made ({error.strerror}): name another with --run."
+            ) from None
 
     def write_settings(self, settings: TrainSettings) -> None:
         """Write the resolved settings, whole or not at all."""
@@ -95,7 +103,7 @@ class RunFolder:
         known = self.updates()
         if not known:
             raise CheckpointError(
-                f"The run '{self.path}' has no checkpoint yet: train it with 'tarsus train walk --resume {self.path}'."
+                f"The run '{self.path}' has no checkpoint yet: train it with 'tarsus train --resume {self.path}'."
             )
         if update is not None and update not in known:
             raise CheckpointError(
@@ -107,9 +115,9 @@ class RunFolder:
             if not {"actor_state_dict", "critic_state_dict", "iter", "infos"} <= set(content):
                 raise ValueError("it lacks a part")
         except Exception as error:  # torch raises many kinds for a damaged file
-            reason = " ".join(str(error).split())[:120]
+            reason = " ".join(str(error).split())[:120] or "it is cut short"
+            mend = "delete it to fall back to an older one" if len(known) > 1 else "begin a new run, it is the only one"
             raise CheckpointError(
-                f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): "
-                "delete it to fall back to an older one."
+                f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): {mend}."
             ) from None
         return dict(content)

@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from tarsus_core.errors import SimulationError, TarsusError
+from tarsus_core.processes import shielded_start
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -67,7 +68,8 @@ def _share(
         for k in range(workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, prepare), daemon=True, name=f"tarsus-score-{k}")
-            process.start()
+            with shielded_start():
+                process.start()
             theirs.close()
             processes.append(process)
             pipes.append(ours)

@@ -144,7 +144,7 @@ def check(settings: TrainSettings) -> None:
     wrong = [
         ("robots", s.robots, s.robots >= 1 and s.robots % max(1, s.workers) == 0, "a multiple of workers"),
         ("workers", s.workers, 0 <= s.workers <= 256, "0 to 256"),
-        ("seed", s.seed, s.seed >= 0, "0 or more"),
+        ("seed", s.seed, 0 <= s.seed < 2**31, f"0 to {2**31 - 1}"),
         ("save_every_s", s.save_every_s, s.save_every_s > 0, "positive"),
         ("keep_checkpoints", s.keep_checkpoints, s.keep_checkpoints >= 1, "1 or more"),
         ("ppo.steps_per_update", p.steps_per_update, p.steps_per_update >= 2, "2 or more"),

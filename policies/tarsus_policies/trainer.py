@@ -19,7 +19,7 @@ import torch
 from rsl_rl.algorithms import PPO
 from torch.utils.tensorboard import SummaryWriter
 
-from tarsus_core.errors import ConfigError, TarsusError
+from tarsus_core.errors import ConfigError, SimulationError, TarsusError
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
 from tarsus_policies.rsl_env import RslWalkEnv
 from tarsus_policies.run_folder import RunFolder
@@ -64,12 +64,12 @@ class Trainer:
         Args:
             settings: resolved settings.
             folder: where checkpoints and events go.
-            resume: go on from the folder's newest checkpoint.
+            resume: go on from the folder's newest checkpoint, if it has one.
             initial: a checkpoint of another run whose networks this run starts from.
         """
         self.settings, self.folder = settings, folder
         self.progress = Progress(assistance=settings.curriculum.assistance)
-        content = folder.load() if resume else None
+        content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
         torch.manual_seed(settings.seed + 1_000_003 * start)
         torch.set_num_threads(max(1, settings.workers))  # the workers rest while the networks learn
@@ -102,7 +102,7 @@ class Trainer:
                 report(self.progress)
                 if time.monotonic() - saved_at >= self.settings.save_every_s:
                     path, saved_at = self.save(), time.monotonic()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SimulationError):  # the networks are as good as after the last update
             self.save()
             raise
         else:

@@ -22,6 +22,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError, SimulationError, TarsusError
+from tarsus_core.processes import shielded_start
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_env import action_space, observation_space
@@ -94,7 +95,8 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
                 daemon=True,
                 name=f"tarsus-sim-{k}",
             )
-            process.start()
+            with shielded_start():
+                process.start()
             theirs.close()
             self._processes.append(process)
             self._pipes.append(ours)

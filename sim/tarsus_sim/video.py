@@ -145,7 +145,7 @@ def make_video(
 
     Raises:
         ConfigError: for a recording of another robot.
-        OSError: if the file cannot be written.
+        SimulationError: if the file cannot be written.
     """
     config = config or VideoConfig()
     if recording.robot != robot.name:
@@ -161,6 +161,8 @@ def make_video(
                 writer.append_data(frame)
                 tell(done, len(rows))
         os.replace(temporary, path)
+    except OSError:  # the encoder's own words are many lines
+        raise SimulationError(f"The film '{path}' could not be written: is the disk full? Film again.") from None
     finally:
         temporary.unlink(missing_ok=True)
 

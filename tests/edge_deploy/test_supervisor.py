@@ -13,82 +13,12 @@ import numpy as np
 import pytest
 from helpers.policies import make_contract
 from helpers.robots import state_of
+from helpers.supervisor import COUNT, KNEE, ROBOT, ZEROS, Rig, knee, make, policy_command
 
 from tarsus_core.errors import ConfigError
-from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
 from tarsus_edge.supervisor import State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
-
-ROBOT = load_robot("g1")
-COUNT = len(ROBOT.joint_names)
-KNEE = ROBOT.joint_names.index("left_knee_joint")
-ZEROS = np.zeros(COUNT)
-
-
-def make(**config: Any) -> Supervisor:
-    return Supervisor(SupervisorConfig(**config), ROBOT, ROBOT.default_pose, ROBOT.kp, ROBOT.kd)
-
-
-def policy_command(stamp_s: float, offset: Any = 0.0, **changes: Any) -> JointCommand:
-    """Command that holds the default pose plus an offset (rad)."""
-    command = JointCommand(stamp_s, ROBOT.joint_names, ROBOT.default_pose + offset, ZEROS, ZEROS, ROBOT.kp, ROBOT.kd)
-    return dataclasses.replace(command, **changes)
-
-
-def knee(value: float) -> np.ndarray:
-    """(J,) zero but for the left knee."""
-    array = np.zeros(COUNT)
-    array[KNEE] = value
-    return array
-
-
-class Rig:
-    """A supervisor in a graph whose steady clock runs ``offset_s`` ahead of the stamps (lockstep: 0)."""
-
-    def __init__(self, offset_s: float = 0.0, **config: Any) -> None:
-        self.supervisor = make(**config)
-        self.offset_s = offset_s
-        self.tick_count = 0
-
-    @property
-    def stamp_s(self) -> float:
-        return self.tick_count * 5 / 1000
-
-    @property
-    def now_s(self) -> float:
-        return self.stamp_s + self.offset_s
-
-    def step(self, policy: bool = True, offset: Any = 0.0, **state: Any) -> JointCommand:
-        """Let 5 ms pass: a new state, each fourth time a policy command for it, and a tick."""
-        self.tick_count += 1
-        self.supervisor.on_state(state_of(ROBOT, self.stamp_s, **state), self.now_s)
-        if policy and self.tick_count % 4 == 0:
-            self.supervisor.on_policy_command(policy_command(self.stamp_s, offset), self.now_s)
-        command = self.supervisor.tick(self.now_s)
-        assert command is not None
-        return command
-
-    def steps(self, count: int, **arguments: Any) -> JointCommand:
-        for _ in range(count):
-            command = self.step(**arguments)
-        return command
-
-    def to_stand(self) -> Rig:
-        self.step()
-        assert self.supervisor.arm(self.now_s)[0]
-        assert self.supervisor.stand(self.now_s)[0]
-        return self
-
-    def to_walk(self) -> Rig:
-        self.to_stand()
-        while self.tick_count < 604:  # 3 s of ramp, by control periods
-            self.tick_count = self.tick_count // 4 * 4 + 3
-            self.step()
-        ok, message = self.supervisor.walk(self.now_s)
-        assert ok, message
-        return self
-
 
 # ---- the states ----
 
@@ -302,49 +232,6 @@ def test_states_that_stop_damp_after_50_ms(prepare: Callable[[], Rig]) -> None:
     assert rig.supervisor.state is state
     rig.supervisor.check(rig.now_s + 0.05)
     assert rig.supervisor.state is State.DAMP and rig.supervisor.reason == "No robot state for 50 ms."
-
-
-@pytest.mark.parametrize(("hole", "state"), [(9, State.STAND), (10, State.DAMP)])
-def test_a_hole_in_the_states_damps_even_if_nobody_looked_meanwhile(hole: int, state: State) -> None:
-    rig = Rig().to_stand()
-    rig.steps(10)
-    rig.tick_count += hole - 1  # 45 ms and 50 ms from state to state
-    command = rig.step()
-    assert rig.supervisor.state is state
-    assert command.kp.any() == (state is State.STAND)
-    assert rig.supervisor.states_late == 1
-
-
-@pytest.mark.parametrize("stamp", [-1.0, float("nan"), float("inf"), 2.0**31])
-def test_a_stamp_that_no_message_can_hold_damps_and_leaves_the_last_good_state(stamp: float) -> None:
-    rig = Rig().to_stand()
-    rig.steps(3)
-    rig.supervisor.on_state(state_of(ROBOT, stamp), rig.now_s)
-    assert rig.supervisor.state is State.DAMP
-    assert rig.supervisor.state_stamp_s == 0.02
-    assert "stamp is" in rig.supervisor.reason
-    assert rig.supervisor.states_rejected == 1
-
-
-def test_what_forbids_to_command_the_robot_damps_it_and_refuses_arming() -> None:
-    rig = Rig().to_stand()
-    rig.supervisor.obstruct("")
-    assert rig.supervisor.state is State.STAND
-    rig.supervisor.obstruct("There are two.")
-    assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "There are two.")
-    assert rig.supervisor.reset(rig.now_s)[0]
-    assert rig.supervisor.arm(rig.now_s) == (False, "There are two.")
-    rig.supervisor.obstruct("")
-    assert rig.supervisor.arm(rig.now_s)[0]
-
-
-def test_the_end_of_the_policy_damps_a_walking_robot_alone() -> None:
-    rig = Rig().to_stand()
-    rig.supervisor.lose_policy()
-    assert rig.supervisor.state is State.STAND
-    rig = Rig().to_walk()
-    rig.supervisor.lose_policy()
-    assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "The policy has ended.")
 
 
 def test_passive_does_not_damp_by_age() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import torch
 
 from tarsus_core.cli import main
-from tarsus_core.errors import ConfigError
+from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_policies import run_folder
 from tarsus_policies.run_folder import CheckpointError, RunFolder
 from tarsus_policies.settings import TrainSettings, load_settings, task_settings
@@ -155,6 +156,51 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
         RunFolder(tmp_path).create(_settings())
 
 
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_anew(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a")
+    run.create(_settings())
+    arguments = ["train", "--resume", str(run.path), "--steps", "16", "--quiet"]
+    assert main(arguments) == 0
+    assert run.load()["iter"] == 1
+    _train(tmp_path / "b", 1)
+    one, two = run.load()["actor_state_dict"], RunFolder(tmp_path / "b").load()["actor_state_dict"]
+    assert all(torch.equal(one[name], two[name]) for name in one), "as if it had never been stopped"
+
+
+def test_a_dead_worker_loses_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a")
+    run.create(_settings("workers=1"))
+    trainer = Trainer(run.settings(), run)
+
+    def kill(progress: Progress) -> None:
+        if progress.update == 2:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    try:
+        with pytest.raises(SimulationError, match="worker 0"):
+            trainer.run(lambda p: False, kill)
+    finally:
+        trainer.close()
+    assert run.load()["iter"] == 2
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/run"])
+def test_a_run_folder_that_cannot_be_made_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["train", "walk", "--run", str(tmp_path / name)]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="holds other files"):
+        RunFolder(tmp_path).create(_settings())
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -165,6 +211,8 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
         (["walk", "--set", "ppo.gama=1"], "did you mean 'gamma'"),
         (["walk", "--resume", "absent"], "no training run"),
         (["walk", "--config", "absent.yaml"], "no settings file"),
+        (["walk", "--init-from", "absent"], "'absent' is no training run"),
+        (["walk", "--seed", "99999999999999999999"], "'seed' is 99999999999999999999: it must be 0 to 2147483647"),
     ],
 )
 def test_bad_options_say_one_sentence(

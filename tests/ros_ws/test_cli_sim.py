@@ -30,7 +30,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], policy: Path) -> Callable[..., str]:
     """Run ``tarsus sim`` with what it must refuse, and return the sentence."""
-    monkeypatch.setattr(cli_sim, "run_session", lambda request: pytest.fail("it started"))
+    monkeypatch.setattr(cli_sim, "run_session", lambda *_: pytest.fail("it started"))
 
     def run(*arguments: str) -> str:
         words = [*arguments] if "--policy" in arguments else [*arguments, "--policy", str(policy)]
@@ -143,12 +143,22 @@ RESULT = {
 }  # fmt: skip
 
 
+def reporting(result: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """A session that ends with these results."""
+
+    def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        report(result)
+        return result
+
+    return run_session
+
+
 @pytest.mark.parametrize(("falls", "code"), [(0, 0), (1, 1)])
 def test_the_last_line_is_json_and_the_exit_code_tells_a_fall(
     policy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], falls: int, code: int
 ) -> None:
     result = {**RESULT, "falls": falls}
-    monkeypatch.setattr(cli_sim, "run_session", lambda request: result)
+    monkeypatch.setattr(cli_sim, "run_session", reporting(result))
     assert cli.main(["sim", "--duration", "5", "--vx", "0.5", "--policy", str(policy)]) == code
     lines = capsys.readouterr().out.splitlines()
     assert json.loads(lines[-1]) == result
@@ -164,7 +174,7 @@ def test_a_run_in_which_nothing_was_counted_can_be_shown(
 ) -> None:
     nothing = {"p50": None, "p99": None, "max": None}
     monkeypatch.setattr(
-        cli_sim, "run_session", lambda r: {**RESULT, "loop_latency_ms": nothing, "real_time_factor": None}
+        cli_sim, "run_session", reporting({**RESULT, "loop_latency_ms": nothing, "real_time_factor": None})
     )
     assert cli.main(["sim", "--policy", str(policy)]) == 0
     assert "- / - / - ms" in capsys.readouterr().out
@@ -173,7 +183,7 @@ def test_a_run_in_which_nothing_was_counted_can_be_shown(
 def test_errors_on_the_way_are_one_sentence(
     policy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(request: SimRequest) -> dict[str, Any]:
+    def fail(request: SimRequest, report: object) -> dict[str, Any]:
         raise OperatorError("'policy_node-2' ended by itself (killed by SIGKILL): the run is over.")
 
     monkeypatch.setattr(cli_sim, "run_session", fail)
@@ -211,10 +221,28 @@ def test_it_says_how_to_drive_on_its_domain(monkeypatch: pytest.MonkeyPatch) -> 
     assert "/supervisor/damp" in text
 
 
+def test_the_results_are_told_before_a_film_fails(
+    policy: Path, monkeypatch: pytest.MonkeyPatch, ros_domain: int, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperatorError("The film broke.")
+
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(sim_session.Session, "run", lambda self, plan: {"falls": 0})
+    monkeypatch.setattr(sim_session, "_film", fail)
+    with pytest.raises(OperatorError, match=r"The film broke\."):
+        sim_session.run_session(ask(policy, video=tmp_path / "a.mp4"), told.append)
+    assert told == [{"falls": 0, "seed": 3, "robot": "g1", "ros_domain_id": ros_domain}]
+
+
+def test_a_video_in_a_folder_that_takes_no_files_is_refused(refused: Callable[..., str]) -> None:
+    assert refused("--video", "/proc/a.mp4").startswith("The video '/proc/a.mp4' cannot be written")
+
+
 def test_a_launch_that_cannot_be_planned_starts_nothing(
     policy: Path, monkeypatch: pytest.MonkeyPatch, ros_domain: int
 ) -> None:
     monkeypatch.setattr(sim_session, "find_launch_file", lambda name: Path("absent.launch.xml"))
     monkeypatch.setattr(sim_session, "LaunchRun", lambda *_, **__: pytest.fail("it started"))
     with pytest.raises(LaunchError, match=r"absent\.launch\.xml"):
-        sim_session.run_session(ask(policy))
+        sim_session.run_session(ask(policy), lambda result: None)

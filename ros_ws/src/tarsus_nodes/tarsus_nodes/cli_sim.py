@@ -52,11 +52,14 @@ def sim(
         duration_s=duration, command=(vx, vy, wz), policy=policy, robot=robot, seed=seed, gui=gui, video=video,
         lockstep=lockstep,
     )  # fmt: skip
-    result = run_session(request)
-    if not as_json:
-        Console(highlight=False).print(_table(result))
-    print(json.dumps(result, allow_nan=False))
-    sys.stdout.flush()
+
+    def report(result: dict[str, Any]) -> None:
+        if not as_json:
+            Console(highlight=False).print(_table(result))
+        print(json.dumps(result, allow_nan=False))
+        sys.stdout.flush()
+
+    result = run_session(request, report)
     return 1 if result["falls"] else 0
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,13 +90,19 @@ def check_video_path(path: Path) -> None:
         ConfigError: naming the path.
     """
     if path.suffix.lower() != ".mp4":
-        raise ConfigError(f"The video '{path}' must end in .mp4.")
+        raise ConfigError(f"The video '{path}' must end in .mp4: name a file such as clip.mp4.")
     if path.is_dir():
         raise ConfigError(f"The video '{path}' is a folder: name a file in it.")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"The folder of the video '{path}' does not exist: make it, or name another.")
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        writable = not path.exists() or os.access(path, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
         raise ConfigError(f"The video '{path}' cannot be written: name a place you may write to.")
 
 
@@ -103,4 +110,6 @@ def _check_command(command: tuple[float, float, float], trained: CommandRange) -
     for (axis, unit), value in zip(AXES, command, strict=True):
         low, high = getattr(trained, axis)
         if not low <= value <= high:
-            raise ConfigError(f"{axis} is {value:g} {unit}, but the policy was trained for {low:g} to {high:g} {unit}.")
+            raise ConfigError(
+                f"{axis} is {value:g} {unit}, but the policy was trained for {low:g} to {high:g} {unit}: ask for less."
+            )

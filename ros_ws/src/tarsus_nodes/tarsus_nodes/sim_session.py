@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
@@ -44,8 +44,12 @@ class Interrupted(TarsusError):
         self.exit_code = 128 + number
 
 
-def run_session(request: SimRequest) -> dict[str, Any]:
+def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run what was asked for, and return the results, ready for JSON; no process is left when this returns or raises.
+
+    Args:
+        request: what to run.
+        report: called with the results once the robot has walked, before the film is made of it.
 
     Raises:
         TarsusError: when something cannot start or breaks on the way, or a signal ends the run.
@@ -60,9 +64,12 @@ def run_session(request: SimRequest) -> dict[str, Any]:
         plan = load_plan(find_launch_file("sim"), arguments)
         with Display() as display:
             result = Session(request, domain, display).run(plan)
-            if record is not None and request.video is not None:
+        result |= {"seed": request.seed, "robot": request.robot.name, "ros_domain_id": domain}
+        report(result)  # without a display, which would take standard output for its own
+        if record is not None and request.video is not None:
+            with Display() as display:
                 _film(request, record, display)
-    return {**result, "seed": request.seed, "robot": request.robot.name, "ros_domain_id": domain}
+    return result
 
 
 def launch_arguments(request: SimRequest, record: Path | None) -> dict[str, str]:
