@@ -14,6 +14,16 @@ from tarsus_core.errors import StateError
 Array = NDArray[np.float64]
 
 
+def check_stamp(stamp_s: float) -> None:
+    """Refuse a time in s that no stamp of a message can hold.
+
+    Raises:
+        StateError: with the time.
+    """
+    if not 0.0 <= stamp_s < 2**31:
+        raise StateError(f"The stamp is {stamp_s} s: it must be finite, not negative and below 2^31.")
+
+
 @dataclass(frozen=True)
 class RobotState:
     """One reading of a robot (arrays without the leading n) or of n robots (with it).
@@ -44,8 +54,7 @@ class RobotState:
         Raises:
             StateError: naming the first offending field.
         """
-        if not 0.0 <= self.stamp_s < 2**31:
-            raise StateError(f"The state's stamp is {self.stamp_s} s: it must be finite, not negative and below 2^31.")
+        check_stamp(self.stamp_s)
         count = len(self.joint_names)
         for name, width in (
             ("joint_position", count),

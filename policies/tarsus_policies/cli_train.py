@@ -62,8 +62,9 @@ def train(
     known = task_settings(task)
     initial: dict[str, Any] | None = None
     if init_from is not None:
-        RunFolder(init_from).settings()  # it is a run
-        initial = RunFolder(init_from).load()
+        source = RunFolder(init_from)
+        source.settings()  # it is a run
+        initial = source.load()
     if resume is not None:
         if run is not None or config is not None:
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")

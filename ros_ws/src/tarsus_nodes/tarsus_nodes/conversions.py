@@ -15,7 +15,7 @@ from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 
 from tarsus_core.errors import StateError
-from tarsus_core.state import JointCommand, RobotState, joint_indices
+from tarsus_core.state import JointCommand, RobotState, check_stamp, joint_indices
 
 Array = NDArray[np.float64]
 
@@ -29,8 +29,7 @@ def stamp_from_seconds(stamp_s: float) -> Time:
     Raises:
         StateError: for a time that is negative or not finite.
     """
-    if not 0.0 <= stamp_s < 2**31:
-        raise StateError(f"The stamp is {stamp_s} s: it must be finite, not negative and below 2^31.")
+    check_stamp(stamp_s)
     seconds = math.floor(stamp_s)
     nanoseconds = round((stamp_s - seconds) * 1e9)
     return Time(sec=seconds + nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)

@@ -9,7 +9,6 @@ sockets of a process whatever ends it, and the other end reads that within a mil
 
 from __future__ import annotations
 
-import contextlib
 import selectors
 import socket
 import threading
@@ -130,9 +129,9 @@ class Lifeline:
 
 def _is_cut(end: socket.socket) -> bool:
     """Whether the other end has gone; nothing is ever sent but that."""
-    with contextlib.suppress(BlockingIOError):
-        try:
-            return not end.recv(64)
-        except ConnectionError:
-            return True
-    return False
+    try:
+        return not end.recv(64)
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True

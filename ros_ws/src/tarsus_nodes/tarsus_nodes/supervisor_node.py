@@ -64,8 +64,8 @@ class SupervisorNode(Node):
         )
         robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
         self._time = age_clock(self)
-        self._stamps_are_times = self.get_parameter("use_sim_time").value
         self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
+        self._stamps_are_times = self._lockstep or self.get_parameter("use_sim_time").value
         state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         self._patience_s = declare(
             self,
@@ -151,7 +151,7 @@ class SupervisorNode(Node):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         # by simulated time a state is as old as its stamp says: a clock that does not move with the stamps shows, too
-        self.supervisor.on_state(state, state.stamp_s if self._lockstep or self._stamps_are_times else self._time())
+        self.supervisor.on_state(state, state.stamp_s if self._stamps_are_times else self._time())
         self._rate.count()
         if self._lockstep:
             self._on_lockstep_state(state.stamp_s)

@@ -41,7 +41,8 @@ class WalkMeasure:
         self._lowest_m = FALL_HEIGHT * base_height_m
         self._last: tuple[float, Array, float] | None = None
         self._moved = np.zeros(3)
-        self._walked_s = 0.0
+        self.duration_s = 0.0
+        """time in s for which its motion was counted"""
         self._settled: tuple[float, Array] | None = None
         self._path_from: tuple[float, Array] | None = None
         self._path_m = 0.0
@@ -49,11 +50,6 @@ class WalkMeasure:
         self._down = False
         self.falls = 0
         """how often it went down: tilted or low in a sample, and not in the one before"""
-
-    @property
-    def duration_s(self) -> float:
-        """Time in s for which its motion was counted."""
-        return self._walked_s
 
     def add(self, time_s: float, position: Array, orientation: Array, walking: bool = True) -> None:
         """Add a sample: position (3,) in m and orientation (4,) xyzw in the world. Time must go on.
@@ -69,7 +65,7 @@ class WalkMeasure:
         if walking and self._last is not None and self._counts and not self._jumped(time_s, position):
             self._move(time_s, position, yaw)
         else:
-            self._end_path()
+            self._path_m += self._open_path_m
             self._path_from = (time_s, position)
         self._last = (time_s, position, yaw)
         self._counts = walking
@@ -87,17 +83,19 @@ class WalkMeasure:
         x, y = (position - before)[:2]
         c, s = math.cos(heading), math.sin(heading)
         self._moved = self._moved + np.array([c * x + s * y, -s * x + c * y, turn])
-        self._walked_s += time_s - before_s
-        if self._settled is None and self._walked_s >= SETTLE_S - 1e-9:
-            self._settled = (self._walked_s, self._moved)
+        self.duration_s += time_s - before_s
+        if self._settled is None and self.duration_s >= SETTLE_S - 1e-9:
+            self._settled = (self.duration_s, self._moved)
         if time_s - self._path_from[0] >= PATH_STEP_S - 1e-9:
             self._path_m += float(np.linalg.norm((position - self._path_from[1])[:2]))
             self._path_from = (time_s, position)
 
-    def _end_path(self) -> None:
-        """Add the piece of path that is shorter than a step."""
-        if self._last is not None and self._path_from is not None:
-            self._path_m += float(np.linalg.norm((self._last[1] - self._path_from[1])[:2]))
+    @property
+    def _open_path_m(self) -> float:
+        """Length of the last piece of path, which is shorter than a step."""
+        if self._last is None or self._path_from is None:
+            return 0.0
+        return float(np.linalg.norm((self._last[1] - self._path_from[1])[:2]))
 
     @property
     def distance_m(self) -> float:
@@ -105,9 +103,7 @@ class WalkMeasure:
         speed = float(np.linalg.norm(self.command[:2]))
         if speed > 0.0:
             return float(self._moved[:2] @ self.command[:2]) / speed
-        if self._last is None or self._path_from is None:
-            return 0.0
-        return self._path_m + float(np.linalg.norm((self._last[1] - self._path_from[1])[:2]))
+        return self._path_m + self._open_path_m
 
     @property
     def mean_velocity(self) -> Array:
@@ -117,7 +113,7 @@ class WalkMeasure:
     @property
     def velocity_error(self) -> Array:
         """(3,) absolute error of the mean velocity once the robot is up to speed, or of all samples if it never was."""
-        if self._settled is None or self._walked_s <= self._settled[0]:
+        if self._settled is None or self.duration_s <= self._settled[0]:
             return np.abs(self.mean_velocity - self.command)
         since_s, moved = self._settled
-        return np.abs((self._moved - moved) / (self._walked_s - since_s) - self.command)
+        return np.abs((self._moved - moved) / (self.duration_s - since_s) - self.command)
