@@ -66,7 +66,7 @@ def test_a_callback_that_takes_the_message_s_info_gets_it(bench: Bench) -> None:
     seen: list[tuple[str, int]] = []
 
     def listen(message: String, info: object) -> None:
-        seen.append((message.data, info["source_timestamp"]))  # type: ignore[index]
+        seen.append((message.data, info["source_timestamp"]))
 
     bench.node.create_subscription(String, "words", listen, 10)
     publisher = bench.node.create_publisher(String, "words", 10)

@@ -37,7 +37,7 @@ class Bench:
         self.changed = threading.Condition()
         self.answers = answers
         self.recorder = Recorder("g1", self.world.joint_names) if record else None
-        self.loop = SimLoop(self.world, LoopConfig(**config), self._publish, self._fail, self.recorder)  # type: ignore[arg-type]
+        self.loop = SimLoop(self.world, LoopConfig(**config), self._publish, self._fail, self.recorder)
 
     def _publish(self, state: RobotState, truth: GroundTruth, begins: bool) -> None:
         with self.changed:
@@ -57,7 +57,7 @@ class Bench:
         zeros = np.zeros(len(self.robot.joint_names))
         pose = self.robot.default_pose + 0.05 * np.sin(2.0 * np.pi * stamp_s)
         command = JointCommand(stamp_s, self.robot.joint_names, pose, zeros, zeros, self.robot.kp, self.robot.kd)
-        return dataclasses.replace(command, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(command, **changes)
 
     def wait(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
         with self.changed:
@@ -79,7 +79,7 @@ def bench(robot: RobotModel) -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
     def make(**arguments: object) -> Bench:
-        made.append(Bench(robot, **arguments))  # type: ignore[arg-type]
+        made.append(Bench(robot, **arguments))
         return made[-1]
 
     yield make
@@ -169,8 +169,8 @@ def test_real_time_keeps_the_pace_and_counts_answers(bench: Callable[..., Bench]
     b.wait(lambda: len(b.states) > 40)
     summary = b.loop.reset_statistics()
     assert summary["answers"] >= 4
-    assert summary["loop_latency_ms"]["max"] > 0.0  # type: ignore[index]
-    assert 0.0 < summary["real_time_factor"] < 1.2  # type: ignore[operator]
+    assert summary["loop_latency_ms"]["max"] > 0.0
+    assert 0.0 < summary["real_time_factor"] < 1.2
 
 
 def test_time_waits_for_a_late_answer_and_makes_up_for_it(bench: Callable[..., Bench]) -> None:
@@ -187,7 +187,7 @@ def test_time_waits_for_a_late_answer_and_makes_up_for_it(bench: Callable[..., B
     b.loop.take(b.stand(stuck - 0.015))
     b.wait(lambda: b.states[-1].stamp_s > stuck + 0.1)
     b.loop.stop()
-    assert 0.15 < b.loop.summary()["waited_s"] < 20.0  # type: ignore[operator]
+    assert 0.15 < b.loop.summary()["waited_s"] < 20.0
 
 
 def test_time_does_not_wait_long_nor_twice(bench: Callable[..., Bench]) -> None:
@@ -199,8 +199,8 @@ def test_time_does_not_wait_long_nor_twice(bench: Callable[..., Bench]) -> None:
     count = len(b.states)
     b.wait(lambda: len(b.states) > count + 40)
     summary = b.loop.summary()
-    assert 0.29 < summary["waited_s"] < 0.59, "once"  # type: ignore[operator]
-    assert summary["deadline_misses"] >= 8  # type: ignore[operator]
+    assert 0.29 < summary["waited_s"] < 0.59, "once"
+    assert summary["deadline_misses"] >= 8
 
 
 def test_a_loop_that_waits_can_be_stopped(bench: Callable[..., Bench]) -> None:
