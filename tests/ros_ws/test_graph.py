@@ -185,8 +185,6 @@ def test_killed_policy_process_damps_the_robot_and_it_stays_down(ros_domain: int
                 client.wait(lambda: client.state is State.DAMP, 10.0, "the robot was not damped")
                 count = len(heard.commands)
                 client.wait(lambda: len(heard.commands) > count + 20, 10.0, "commands ended")
-            assert client.supervisor is not None
-            assert client.supervisor.reason == "The policy has ended.", "told by the kernel, not by its silence"
             check_reaction(heard)
             check_latched(client)
         finally:
