@@ -43,7 +43,7 @@ setup(
     install_requires=["numpy", "pyyaml", "typer", "rich"],
     extras_require={
         "robot": ["onnxruntime"],
-        "sim": ["onnxruntime", "pybullet", "gymnasium", "example-robot-data", "opencv-python-headless"],
+        "sim": ["onnxruntime", "pybullet", "mujoco-core", "gymnasium", "example-robot-data", "opencv-python-headless"],
         "train": ["torch", "rsl-rl-lib", "onnx", "onnxscript", "tensorboard", "tqdm", "matplotlib"],
     },
     entry_points={"console_scripts": ["tarsus = tarsus_core.cli:main"]},

@@ -77,6 +77,12 @@ class Gait:
     """time of one left and one right step"""
     stand_below: float
     """commands whose |vx| (m/s), |vy| (m/s) and |wz| (rad/s) are all below this mean standing"""
+    recover_s: float = 0.0
+    """time for which a standing robot steps after it was disturbed; 0: it never does on its own"""
+    recover_rate: float = 0.5
+    """roll and pitch rate (rad/s, of both together) of a standing robot that is a disturbance"""
+    recover_tilt: float = 0.1
+    """tilt (rad) of a standing robot that is a disturbance"""
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,9 @@ class PolicyContract:
             ("action_clip", self.action_clip),
             ("gait.period_s", self.gait.period_s),
             ("gait.stand_below", self.gait.stand_below),
+            ("gait.recover_s", self.gait.recover_s),
+            ("gait.recover_rate", self.gait.recover_rate),
+            ("gait.recover_tilt", self.gait.recover_tilt),
         ):
             _check_numbers(name, (value,), 1)
         if not 0.001 <= self.control_period_s <= 0.1:
@@ -195,9 +204,10 @@ class PolicyContract:
         for name, value in (("action_clip", self.action_clip), ("gait.period_s", self.gait.period_s)):
             if value <= 0.0:
                 raise PolicyFileError(f"The contract's {name} is {value}: it must be positive.")
-        if self.gait.stand_below < 0.0:
-            below = self.gait.stand_below
-            raise PolicyFileError(f"The contract's gait.stand_below is {below}: it must not be negative.")
+        for name in ("stand_below", "recover_s", "recover_rate", "recover_tilt"):
+            value = getattr(self.gait, name)
+            if value < 0.0:
+                raise PolicyFileError(f"The contract's gait.{name} is {value}: it must not be negative.")
         for axis in ("vx", "vy", "wz"):
             low, high = getattr(self.command_range, axis)
             if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):

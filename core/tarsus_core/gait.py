@@ -1,6 +1,6 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The gait clock: a phase that runs while the robot is told to move, and rests while it is told to stand."""
+"""The gait clock: a phase that runs while the robot moves, and rests while it stands."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from tarsus_core.contract import Gait
 
 Array = NDArray[np.float64]
 
+SETTLE_S = 0.5
+"""After it stopped, a robot still sways: for so long it takes twice the disturbance to start the clock again."""
+
 
 class GaitClock:
     """Phase in [0, 1) for n robots. In the first half of the phase the left foot swings, in the second the right one.
 
     When the command falls below the threshold the clock goes on to the next half, so that a step is finished, and
-    then rests; it starts again from there, with the other foot.
+    then rests; it starts again from there, with the other foot. Where the contract says so, it also starts when a
+    standing robot is disturbed (it tilts, or begins to turn over), and runs for a while: who is pushed has to step.
     """
 
     def __init__(self, gait: Gait, control_period_s: float, count: int = 1) -> None:
         """Start ``count`` clocks at rest at phase 0."""
         self._step = control_period_s / gait.period_s
-        self._stand_below = gait.stand_below
+        self._period_s = control_period_s
+        self._gait = gait
+        self._recover_s: Array = np.zeros(count)
+        self._settle_s: Array = np.zeros(count)
         self.phase: Array = np.zeros(count)
         self.moving: NDArray[np.bool_] = np.zeros(count, dtype=bool)
 
@@ -30,23 +37,45 @@ class GaitClock:
         """Put clocks to rest at the given phase (0 or 0.5: which foot swings first)."""
         self.phase[index] = phase
         self.moving[index] = False
+        self._recover_s[index] = 0.0
+        self._settle_s[index] = 0.0
 
     def wants_motion(self, command: Array) -> NDArray[np.bool_]:
         """(n,) whether each command (n, 3) asks for motion."""
-        return np.any(np.abs(command) >= self._stand_below, axis=-1) & np.any(command != 0.0, axis=-1)
+        return np.any(np.abs(command) >= self._gait.stand_below, axis=-1) & np.any(command != 0.0, axis=-1)
 
-    def start(self, command: Array) -> None:
-        """Let resting clocks run whose command (n, 3) asks for motion; call before the phase is read."""
-        self.moving |= self.wants_motion(command)
+    def start(self, command: Array, rate: Array | float = 0.0, tilt: Array | float = 0.0) -> None:
+        """Let resting clocks run whose command (n, 3) asks for motion or whose robot is disturbed.
+
+        Call it before the phase is read. ``rate`` (n,) is the roll and pitch rate of the base in rad/s (their norm),
+        ``tilt`` (n,) its tilt in rad.
+        """
+        g = self._gait
+        if g.recover_s > 0.0:
+            most = np.where(self._settle_s > 1e-9, 2.0, 1.0)
+            disturbed = ~self.moving & ((np.abs(rate) > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))
+            self._recover_s = np.where(disturbed, g.recover_s, self._recover_s)
+            self.moving = self.moving | disturbed
+        self.moving = self.moving | self.wants_motion(command)
 
     def advance(self, command: Array) -> None:
         """Let one control period pass under the command (n, 3)."""
         new = self.phase + np.where(self.moving, self._step, 0.0)
         half = np.floor(new * 2.0 + 1e-9)
         crossed = half > np.floor(self.phase * 2.0 + 1e-9)
-        stop = self.moving & crossed & ~self.wants_motion(command)
+        self._recover_s = np.maximum(self._recover_s - self._period_s, 0.0)
+        stop = self.moving & crossed & ~self.wants_motion(command) & (self._recover_s < 1e-9)
         self.phase = np.where(stop, half * 0.5, new) % 1.0
+        self._settle_s = np.where(stop, SETTLE_S, np.maximum(self._settle_s - self._period_s, 0.0))
         self.moving = self.moving & ~stop
+
+    def state(self) -> tuple[Array, NDArray[np.bool_], Array, Array]:
+        """Return what the clocks remember, for ``restore``."""
+        return self.phase.copy(), self.moving.copy(), self._recover_s.copy(), self._settle_s.copy()
+
+    def restore(self, state: tuple[Array, NDArray[np.bool_], Array, Array]) -> None:
+        """Go back to what ``state`` returned."""
+        self.phase, self.moving, self._recover_s, self._settle_s = state
 
     def observation(self) -> Array:
         """(n, 2) sin and cos of 2 pi phase while moving, zeros at rest."""

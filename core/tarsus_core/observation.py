@@ -70,7 +70,12 @@ class PolicyInterface:
         A state of one robot may come without the leading dimension.
         """
         self.velocity_command = self.clamp_command(np.reshape(velocity_command, (self.count, 3)))
-        self.clock.start(self.velocity_command)
+        gravity = projected_gravity(state.orientation_base_to_world)
+        self.clock.start(
+            self.velocity_command,
+            np.linalg.norm(np.reshape(state.angular_velocity_base_in_base, (self.count, 3))[:, :2], axis=1),
+            np.arccos(np.clip(-np.reshape(gravity, (self.count, 3))[:, 2], -1.0, 1.0)),
+        )
         parts: list[Array] = []
         for term, history in zip(self.contract.observation, self._history, strict=True):
             value: Array = np.clip(self._raw(term.name, state), -term.clip, term.clip) * term.scale
@@ -85,9 +90,11 @@ class PolicyInterface:
 
     def peek(self, state: RobotState) -> NDArray[np.float32]:
         """Build the observation that ``observe`` would give for the present command, remembering nothing."""
-        saved = [None if h is None else h.copy() for h in self._history], self._fresh.copy(), self.clock.moving.copy()
+        saved = [None if h is None else h.copy() for h in self._history], self._fresh.copy()
+        clock = self.clock.state()
         observation = self.observe(state, self.velocity_command)
-        self._history, self._fresh, self.clock.moving = saved
+        self._history, self._fresh = saved
+        self.clock.restore(clock)
         return observation
 
     def command(self, action: NDArray[np.float32], stamp_s: float) -> JointCommand:

@@ -8,51 +8,111 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tarsus_core.cli import run_typer
+from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_edge.policy_file import read_policy
+from tarsus_policies.gate import find_gate
+from tarsus_policies.score_plots import check_plot_path, plot_card
 from tarsus_policies.score_pool import Say
-from tarsus_policies.score_report import check_plot_path, plot_score, score_summary, score_table
-from tarsus_policies.scorer import ScoreSettings, score_policy
+from tarsus_policies.score_report import card_table, comparison, comparison_table, score_summary, score_table
+from tarsus_policies.scorecard import PARTS, CardSettings, Scorecard, measure
+from tarsus_policies.trial import ScoreSettings
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def score(
-    policy: Annotated[Path, typer.Argument(metavar="POLICY.onnx", help="Policy file, as 'tarsus export' makes it.")],
+    policies: Annotated[
+        list[Path], typer.Argument(metavar="POLICY.onnx...", help="Policy files, as 'tarsus export' makes them.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    gate: Annotated[
+        str | None, typer.Option(help="Measure what this gate asks for, and exit with 1 where it is missed: walk.")
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="The grid of commands in PyBullet alone: half a minute.")] = False,
     seconds: Annotated[float, typer.Option(help="Length of each command in s; the first 2 s are not counted.")] = 10.0,
     seeds: Annotated[int, typer.Option(help="Runs of each command.")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what was commanded and achieved.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what was measured.")] = None,
 ) -> None:
-    """Measure how well a policy walks: velocity errors on a grid of commands, falls, and drift while standing.
+    """Measure how well policies walk: tracking, dead zone, drift, pushes, robustness, economy.
 
-    The full robot walks in PyBullet, driven by the same code as on the robot. The same file gets the same score.
+    The full robot walks in PyBullet, driven by the same code as on the robot, and again in MuJoCo. The same file gets
+    the same score. Several files are shown side by side.
     """
-    settings = ScoreSettings(seconds=seconds, seeds=seeds)
-    settings.check()
+    settings = CardSettings(ScoreSettings(seconds=seconds, seeds=seeds))
+    settings.score.check()
+    if quick:
+        settings = replace(settings, engines=("pybullet",), parts=(), more_commands=())
+    bars = None
+    if gate is not None:
+        bars = find_gate(gate)
+        settings = bars.settings(settings)
     if plot is not None:
         check_plot_path(plot)
-    file = read_policy(policy)
-    with progress_bar("scoring") as say:
-        result = score_policy(file, settings, workers or default_workers(), say)
+        if len(policies) > 1:
+            raise ConfigError("--plot draws one policy: give one file, or leave it out.")
+    files = [read_policy(path) for path in policies]
+    cards = []
+    for file in files:
+        with progress_bar(f"scoring {file.name}" if len(files) > 1 else "scoring") as say:
+            cards.append(measure(file, settings, workers or default_workers(), say))
+    missed = {card.name: bars.reasons(card) for card in cards} if bars is not None else {}
     if as_json:
-        print(json.dumps(result.as_dict(), indent=2, allow_nan=False))
+        print(json.dumps(_plain(cards, missed, gate), indent=2, allow_nan=False))
     else:
-        console = Console()
-        console.print(score_table(result))
-        console.print(score_summary(result))
+        _show(cards)
     if plot is not None:
-        plot_score(result, plot)
+        plot_card(cards[0], plot)
         Console(stderr=True).print(f"Plot: {plot}", highlight=False)
+    if any(missed.values()):
+        why = " ".join(reason for reasons in missed.values() for reason in reasons)
+        raise GateError(f"The gate '{gate}' is missed: {why}")
+    if gate is not None and not as_json:
+        Console().print(f"The gate '{gate}' is passed.")
+
+
+class GateError(TarsusError):
+    """A policy that misses a gate."""
+
+    exit_code = 1
+
+
+def _show(cards: list[Scorecard]) -> None:
+    console = Console(highlight=False)
+    for card in cards:
+        if len(cards) > 1:
+            continue
+        console.print(score_table(card.score))
+        console.print(score_summary(card.score))
+        if len(card.engines) > 1 or any(part in figures for figures in card.engines.values() for part in PARTS[1:]):
+            console.print(card_table(card))
+    if len(cards) > 1:
+        console.print(comparison_table(cards))
+
+
+def _plain(cards: list[Scorecard], missed: dict[str, list[str]], gate: str | None) -> dict[str, Any]:
+    rows = []
+    for card in cards:
+        row = card.as_dict()
+        if gate is not None:
+            row["gate"] = {"name": gate, "passed": not missed[card.name], "reasons": missed[card.name]}
+        rows.append(row)
+    if len(rows) == 1:
+        return rows[0]
+    return {
+        "policies": [{"name": c.name, **row} for c, row in zip(cards, rows, strict=True)],
+        "comparison": comparison(cards),
+    }
 
 
 @contextmanager

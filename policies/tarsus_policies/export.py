@@ -31,8 +31,9 @@ from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.run_folder import RunFolder
-from tarsus_policies.scorer import STAND, Command, Score, ScoreSettings, score_run
+from tarsus_policies.scorer import Score
 from tarsus_policies.settings import TrainSettings
+from tarsus_policies.trial import STAND, Command, ScoreSettings, run_trial
 from tarsus_sim.walk_contract import walk_contract
 
 OPSET = 18
@@ -166,7 +167,7 @@ def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLD
     seen = []
     for seed, command in enumerate(GOLDEN_COMMANDS):
         rows: list[Floats] = []
-        score_run(network, robot, command, seed, settings, watch=rows.append)
+        run_trial(network, robot, command, seed, settings, watch=rows.append)
         seen.append(np.concatenate(rows))
     return seen
 

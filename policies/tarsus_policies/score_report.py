@@ -1,17 +1,15 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A score as a person reads it: a table, and a plot of commanded against achieved velocity."""
+"""Scores as a person reads them: tables, one policy alone or several side by side."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
-from tarsus_core.errors import ConfigError, DependencyError
-from tarsus_core.files import write_atomically
+from tarsus_policies.scorecard import Scorecard, difference, lines
 from tarsus_policies.scorer import Score
 
 AXES = (("vx", "forward", "m/s"), ("vy", "left", "m/s"), ("wz", "turning left", "rad/s"))
@@ -44,66 +42,76 @@ def score_summary(score: Score) -> str:
     """Return one line with the figures that matter."""
     card = score.as_dict()
     drift = "none, it fell" if card["stand_drift_m"] is None else f"{card['stand_drift_m']:.3f} m"
+    if not any(row["vx"] == row["vy"] == row["wz"] == 0.0 for row in card["commands"]):
+        drift = "not measured"
     return (
         f"Mean error {card['mean_lin_err']:.3f} m/s and {card['mean_ang_err']:.3f} rad/s, "
         f"{card['falls']} falls in {card['runs']} runs, stand drift {drift}."
     )
 
 
-def check_plot_path(path: Path) -> None:
-    """Refuse, before anything is measured, a plot that could not be written.
+def card_table(card: Scorecard) -> Table:
+    """Return a table with a row for each line of a scorecard, one column an engine, and how far they are apart."""
+    names = list(card.engines)
+    found = [lines(card.engines[name]) for name in names]
+    apart = difference(*card.engines.values()) if len(names) == 2 else {}
+    table = Table(
+        title=f"Scorecard of {Path(card.name).name}", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False
+    )
+    table.add_column("line", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    if apart:
+        table.add_column("apart", justify="right", no_wrap=True)
+    for line in dict.fromkeys(line for column in found for line in column):
+        cells = [_figure(column.get(line)) for column in found]
+        if apart:
+            share = apart.get(line)
+            cells.append("" if share is None else f"[bold red]{share:.0%}[/]" if share > 0.1 else f"{share:.0%}")
+        table.add_row(line, *cells)
+    return table
 
-    Raises:
-        ConfigError: for a name that does not end in .png, or an absent folder.
-        DependencyError: if matplotlib is absent.
-    """
-    if path.suffix.lower() != ".png":
-        raise ConfigError(f"The plot '{path}' must be a .png file: give another name.")
-    if not path.absolute().parent.is_dir():
-        raise ConfigError(f"There is no folder '{path.parent}' for the plot: make it, or give another path.")
-    try:
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError:
-        raise DependencyError("--plot needs the package matplotlib, which is absent: run 'make setup'.") from None
+
+def comparison(cards: list[Scorecard]) -> dict[str, dict[str, list[float | None]]]:
+    """Return engine -> line -> value of each policy, None where one has none."""
+    engines = dict.fromkeys(engine for card in cards for engine in card.engines)
+    result: dict[str, dict[str, list[float | None]]] = {}
+    for engine in engines:
+        found = [lines(card.engines.get(engine, {})) for card in cards]
+        every = dict.fromkeys(line for column in found for line in column)
+        result[engine] = {line: [column.get(line) for column in found] for line in every}
+    return result
 
 
-def plot_score(score: Score, path: Path) -> None:
-    """Write a PNG with commanded against achieved velocity, one panel an axis.
+def comparison_table(cards: list[Scorecard]) -> Table:
+    """Return a table that shows policies side by side, the best of each line in bold."""
+    table = Table(title="Side by side", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("line", no_wrap=True)
+    for card in cards:
+        table.add_column(card.name, justify="right", overflow="fold")
+    for engine, rows in comparison(cards).items():
+        table.add_row(f"[dim]in {engine}[/dim]")
+        for line, values in rows.items():
+            known = {merit(line, v) for v in values if v is not None}
+            best = max(known) if len(known) > 1 else None
+            table.add_row(
+                line,
+                *(
+                    f"[bold green]{_figure(v)}[/]" if v is not None and merit(line, v) == best else _figure(v)
+                    for v in values
+                ),
+            )
+    return table
 
-    Raises:
-        ConfigError: for a name that does not end in .png.
-        DependencyError: if matplotlib is absent.
-        OutputFileError: if the file cannot be written.
-    """
-    check_plot_path(path)
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.5, 3.9), layout="constrained")
-    panels = figure.subplots(1, 3)
-    for k, (panel, (axis, meaning, unit)) in enumerate(zip(panels, AXES, strict=True)):
-        # runs that command this axis, and those that command nothing
-        runs = [run for run in score.runs if run.command[k] or not any(run.command)]
-        wanted = [run.command[k] for run in runs]
-        got = [run.velocity[k] for run in runs]
-        fell = [run.fell_at_s is not None for run in runs]
-        values = [*wanted, *got, -0.1, 0.1]
-        margin = 0.08 * (max(values) - min(values))
-        limits = min(values) - margin, max(values) + margin
-        panel.plot(limits, limits, color="0.6", linewidth=1.0, linestyle="--", label="perfect")
-        for kind, colour, marker in ((False, "tab:blue", "o"), (True, "tab:red", "x")):
-            points = [(w, g) for w, g, f in zip(wanted, got, fell, strict=True) if f is kind]
-            if points:
-                label = "fell" if kind else "one run"
-                panel.scatter(*zip(*points, strict=True), s=26, c=colour, marker=marker, label=label, zorder=3)
-        panel.set_xlim(limits)
-        panel.set_ylim(limits)
-        panel.set_aspect("equal")
-        panel.grid(alpha=0.3)
-        panel.set_title(f"{axis}, {meaning}")
-        panel.set_xlabel(f"commanded ({unit})")
-        panel.set_ylabel(f"achieved ({unit})")
-        panel.legend(loc="upper left", fontsize="small")
-    figure.suptitle(score_summary(score).rstrip("."), fontsize="medium")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    write_atomically(path, picture.getvalue())
+def merit(line: str, value: float) -> float:
+    """How good a value of a line is; more is better."""
+    if line[:3] in ("vx ", "vy ", "wz "):
+        return -abs(value - float(line.split()[1]))
+    return value if line.startswith("pushes") else -value
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1.0 else f"{value:.3f}"

@@ -37,5 +37,5 @@ def follow_in_window(world: PyBulletWorld, position: Array, camera: FollowingCam
         camera.yaw_deg,
         camera.pitch_deg,
         [float(x), float(y), camera.height_m],
-        physicsClientId=world._client,
+        physicsClientId=world.handle()[0],
     )

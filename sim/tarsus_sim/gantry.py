@@ -18,8 +18,7 @@ class Gantry:
 
     def __init__(self, world: PyBulletWorld, index: int = 0) -> None:
         """Prepare for robot ``index``; nothing is held yet."""
-        self._client = world._client
-        self._body = world._bodies[index]
+        self._client, self._body = world.handle(index)
         self._constraint: int | None = None
 
     @property

@@ -45,6 +45,8 @@ class WorldConfig:
     """open PyBullet's window"""
     spacing_m: float = 4.0
     """between robots that share a client"""
+    robots_a_client: int = 16
+    """robots that share a PyBullet client, at most"""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,10 @@ def _make_passive(client: int, body: int) -> None:
     """Take away what PyBullet adds on its own: damping, joint motors, sleep, contacts between robots."""
     count = pybullet.getNumJoints(body, physicsClientId=client)
     for link in range(-1, count):
-        pybullet.setCollisionFilterGroupMask(body, link, ROBOT_GROUP, GROUND_GROUP, physicsClientId=client)
+        # a link without a shape has a place in the broad phase all the same: it is kept from meeting the ground there
+        shaped = pybullet.getCollisionShapeData(body, link, physicsClientId=client)
+        mask = GROUND_GROUP if shaped else 0
+        pybullet.setCollisionFilterGroupMask(body, link, ROBOT_GROUP, mask, physicsClientId=client)
         pybullet.changeDynamics(
             body,
             link,

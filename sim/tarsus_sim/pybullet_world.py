@@ -1,14 +1,16 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""One robot or many in a PyBullet client: explicit PD in the actuator, rotor inertia, feet on flat ground.
+"""One robot or many in PyBullet: explicit PD in the actuator, rotor inertia, feet on flat ground.
 
-Robots of one client stand apart and are kept from touching each other by collision masks. Every call names its
-client, so that several worlds live in one process.
+Many robots are spread over several PyBullet clients, some to each: a client's memory stays in the processor's cache
+while it is stepped. Robots of one client stand apart and are kept from touching each other by collision masks. Every
+call names its client, so that several worlds live in one process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,17 @@ from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import cross, quat_conjugate, quat_multiply, quat_rotate, quat_rotate_inverse
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
-from tarsus_sim.pybullet_scene import GRAVITY, WorldConfig, build_scene
+from tarsus_sim.pybullet_readings import BASE_SIZE, FOOT_SIZE, read_bases, read_feet, read_forces, read_joints
+from tarsus_sim.pybullet_scene import GRAVITY, Scene, WorldConfig, build_scene
+from tarsus_sim.torso_forces import TorsoForces
 from tarsus_sim.urdf import BodyVariation
 
 Array = NDArray[np.float64]
+Robots = Sequence[int] | NDArray[np.int64] | range
 
 
 class PyBulletWorld:
-    """n robots of one model in one physics client. Arrays are (n, J) in the order of ``joint_names``."""
+    """n robots of one model. Arrays are (n, J) in the order of ``joint_names``."""
 
     def __init__(
         self,
@@ -58,17 +63,37 @@ class PyBulletWorld:
         select = robot.indices(self.joint_names)
         self.default_pose = robot.default_pose[select]
         self.effort_limit_nm = robot.effort_limit_nm[select]
-        self._scene = scene = build_scene(robot, config, self.joint_names, count, variations)
-        self._client, self._bodies, self._joints, self._feet = scene.client, scene.bodies, scene.joints, scene.feet
-        self._foot_place = {link: i for i, link in enumerate(scene.feet)}
+        self._scenes: list[Scene] = []
+        self._slices: list[slice] = []
+        for start in range(0, count, config.robots_a_client):
+            part = slice(start, min(start + config.robots_a_client, count))
+            varied = None if variations is None else variations[part]
+            self._slices.append(part)
+            try:
+                self._scenes.append(build_scene(robot, config, self.joint_names, part.stop - start, varied))
+            except BaseException:
+                self.close()
+                raise
+        scene = self._scenes[0]
+        self._joints, self._feet, self._torso = scene.joints, scene.feet, scene.torso
+        self._robots = [(s.client, body) for s in self._scenes for body in s.bodies]
+        self._origin = np.concatenate([s.origin for s in self._scenes])
+        self._com_position = np.concatenate([s.com_position for s in self._scenes])
+        self._com_orientation_inverse = np.concatenate([s.com_orientation_inverse for s in self._scenes])
+        feet = len(scene.feet)
+        self._reports = {
+            "base": (np.zeros((count, BASE_SIZE)), read_bases),
+            "feet": (np.zeros((count, feet, FOOT_SIZE)), read_feet),
+            "force": (np.zeros((count, feet)), read_forces),
+        }
+        self._fresh: set[tuple[str, int]] = set()
         joints = len(self.joint_names)
         self.joint_position = np.zeros((count, joints))
         self.joint_velocity = np.zeros((count, joints))
         self.joint_effort = np.zeros((count, joints))
         self._acceleration = np.tile([0.0, 0.0, GRAVITY], (count, 1))
         self._imu_velocity = np.zeros((count, 3))
-        self._pushes: dict[int, tuple[Array, int]] = {}
-        self._torso_torque: Array | None = None
+        self._outside = TorsoForces(self._robots, self._torso, config.physics_dt_s)
         self._steps = 0
         self.set_friction(np.full(count, config.friction))
         self.reset()
@@ -85,7 +110,7 @@ class PyBulletWorld:
 
     def reset(
         self,
-        index: Sequence[int] | NDArray[np.int64] | None = None,
+        index: Robots | None = None,
         joint_position: Array | None = None,
         yaw: Array | None = None,
         base_velocity: Array | None = None,
@@ -100,26 +125,26 @@ class PyBulletWorld:
             base_velocity: (k, 6) linear (m/s) and angular (rad/s) velocity in the world.
             height_m: (k,) of the base link.
         """
-        client = self._client
         robots = range(self.count) if index is None else index
         for k, i in enumerate(robots):
-            body = self._bodies[i]
+            client, body = self._robots[i]
             q = self.default_pose if joint_position is None else joint_position[k]
             angle = 0.0 if yaw is None else float(yaw[k])
             quat = np.array([0.0, 0.0, np.sin(angle / 2.0), np.cos(angle / 2.0)])
-            position = self._scene.origin[i].copy()
+            position = self._origin[i].copy()
             position[2] = self.robot.base_height_m if height_m is None else height_m[k]
-            com = position + quat_rotate(quat, self._scene.com_position[i])
-            com_quat = quat_multiply(quat, quat_conjugate(self._scene.com_orientation_inverse[i]))
+            com = position + quat_rotate(quat, self._com_position[i])
+            com_quat = quat_multiply(quat, quat_conjugate(self._com_orientation_inverse[i]))
             pybullet.resetBasePositionAndOrientation(body, com.tolist(), com_quat.tolist(), physicsClientId=client)
             velocity = np.zeros(6) if base_velocity is None else base_velocity[k]
             pybullet.resetBaseVelocity(body, velocity[:3].tolist(), velocity[3:].tolist(), physicsClientId=client)
             for joint, angle_j in zip(self._joints, q.tolist(), strict=True):
                 pybullet.resetJointState(body, joint, angle_j, 0.0, physicsClientId=client)
-            self._pushes.pop(i, None)
+            self._outside.stop_push(i)
             self._acceleration[i] = [0.0, 0.0, GRAVITY]
             self.joint_effort[i] = 0.0
-        self._read_joints()
+        for k in self._groups(robots):
+            self._store(k, self.joint_effort[self._slices[k]], *self._joint_states(k))
         if self.config.accelerometer:
             self._imu_velocity = self._velocity_at_imu()[0]
 
@@ -128,14 +153,15 @@ class PyBulletWorld:
     ) -> None:
         """Put one robot's base link (m, xyzw, counted from its spot) and the named joints (rad) where they are told."""
         quat = np.asarray(orientation, dtype=np.float64)
-        com = position + self._scene.origin[index] + quat_rotate(quat, self._scene.com_position[index])
-        com_quat = quat_multiply(quat, quat_conjugate(self._scene.com_orientation_inverse[index]))
-        body, client = self._bodies[index], self._client
+        com = position + self._origin[index] + quat_rotate(quat, self._com_position[index])
+        com_quat = quat_multiply(quat, quat_conjugate(self._com_orientation_inverse[index]))
+        client, body = self._robots[index]
         pybullet.resetBasePositionAndOrientation(body, com.tolist(), com_quat.tolist(), physicsClientId=client)
         place = dict(zip(self.joint_names, self._joints, strict=True))
         for name, angle in zip(joint_names, joint_position.tolist(), strict=True):
             pybullet.resetJointState(body, place[name], angle, 0.0, physicsClientId=client)
-        self._read_joints()
+        for k in self._groups([index]):
+            self._store(k, self.joint_effort[self._slices[k]], *self._joint_states(k))
 
     def step(self, command: JointCommand) -> JointCommand:
         """Advance one physics step under the command, whose arrays are (J,) or (n, J); return what was applied.
@@ -157,56 +183,98 @@ class PyBulletWorld:
         zeros = np.zeros_like(self.joint_effort)
         return JointCommand(self.time_s, self.joint_names, zeros, zeros, self.joint_effort.copy(), zeros, zeros)
 
+    def run_pd(self, position: Array, kp: Array, kd: Array, before: Callable[[slice], None] | None = None) -> None:
+        """Advance some physics steps under explicit PD; ``step`` without its extras, for many robots at once.
+
+        Args:
+            position: (steps, n, J) rad, the targets of each physics step.
+            kp: (n, J) N.m/rad.
+            kd: (n, J) N.m.s/rad.
+            before: called before each physics step of some robots, with their slice.
+        """
+        push = kp * position
+        high, low = self.effort_limit_nm, -self.effort_limit_nm
+        for k, part in enumerate(self._slices):
+            p, d, q, dq = kp[part], kd[part], self.joint_position[part], self.joint_velocity[part]
+            for bias in push[:, part]:
+                if before is not None:
+                    before(part)
+                torque = bias - p * q
+                torque -= d * dq
+                np.minimum(torque, high, out=torque)
+                np.maximum(torque, low, out=torque)
+                q, dq = self._advance(k, torque)
+            self._store(k, torque, q, dq)
+            for what in self._reports:  # now, while this client's memory is in the cache
+                self._refresh(what, k)
+        self._steps += len(position)
+
     def step_torque(self, torque: Array) -> None:
         """Advance one physics step under joint torques (n, J) in N.m."""
-        client = self._client
-        control, mode = pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
-        for body, row in zip(self._bodies, torque.tolist(), strict=True):
-            control(body, self._joints, mode, forces=row, physicsClientId=client)
-        if self._pushes:
-            self._apply_pushes()
-        if self._torso_torque is not None:
-            self._apply_torso_torque(self._torso_torque)
-        pybullet.stepSimulation(physicsClientId=client)
+        for k, part in enumerate(self._slices):
+            self._store(k, torque[part], *self._advance(k, torque[part]))
         self._steps += 1
-        self.joint_effort[:] = torque
-        self._read_joints()
         if self.config.accelerometer:
             before = self._imu_velocity
             self._imu_velocity, quat = self._velocity_at_imu()
             acceleration = (self._imu_velocity - before) / self.config.physics_dt_s + np.array([0.0, 0.0, GRAVITY])
             self._acceleration = quat_rotate_inverse(quat, acceleration)
 
-    def _read_joints(self) -> None:
-        client, joints = self._client, self._joints
-        read = pybullet.getJointStates
-        position, velocity = self.joint_position, self.joint_velocity
-        for i, body in enumerate(self._bodies):
-            states = read(body, joints, physicsClientId=client)
-            position[i] = [s[0] for s in states]
-            velocity[i] = [s[1] for s in states]
-        if not np.isfinite(velocity).all():
-            bad = int(np.argwhere(~np.isfinite(velocity))[0][0])
+    def _advance(self, k: int, torque: Array) -> tuple[Array, Array]:
+        """Advance the robots of client ``k`` one physics step; return their joints' positions and velocities."""
+        scene, joints = self._scenes[k], self._joints
+        client, control, mode = scene.client, pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
+        for body, row in zip(scene.bodies, torque.tolist(), strict=True):
+            control(body, joints, mode, forces=row, physicsClientId=client)
+        self._outside.apply(self._slices[k])
+        pybullet.stepSimulation(physicsClientId=client)
+        return self._joint_states(k)
+
+    def _joint_states(self, k: int) -> tuple[Array, Array]:
+        """Positions and velocities (m, J) of the joints of client ``k``'s m robots."""
+        positions, velocities = read_joints(self._scenes[k])
+        shape = -1, len(self._joints)
+        if not math.isfinite(sum(velocities)):
+            bad = int(np.argwhere(~np.isfinite(np.reshape(velocities, shape)))[0][0]) + self._slices[k].start
             raise SimulationError(
                 f"The simulation of robot {bad} is no longer finite at {self.time_s:.3f} s: lower the gains."
             )
+        return np.array(positions).reshape(shape), np.array(velocities).reshape(shape)
+
+    def _store(self, k: int, effort: Array, position: Array, velocity: Array) -> None:
+        """Take over how client ``k`` was stepped; what else was read of it is out of date."""
+        part = self._slices[k]
+        self.joint_effort[part], self.joint_position[part], self.joint_velocity[part] = effort, position, velocity
+        self._changed(k)
+
+    def _refresh(self, what: str, k: int | None = None) -> Array:
+        """Return what PyBullet reports of all robots; read client ``k``, or all, if it is not up to date."""
+        rows, read = self._reports[what]
+        for i in range(len(self._scenes)) if k is None else (k,):
+            if (what, i) not in self._fresh:
+                rows[self._slices[i]] = np.reshape(read(self._scenes[i]), (-1, *rows.shape[1:]))
+                self._fresh.add((what, i))
+        return rows
+
+    def _changed(self, k: int) -> None:
+        """Take note that what was read of client ``k`` is out of date."""
+        self._fresh.difference_update([(what, k) for what in self._reports])
+
+    def _groups(self, robots: Robots) -> list[int]:
+        """Return the clients, counted from 0, that these robots are in."""
+        return sorted({int(i) // self.config.robots_a_client for i in robots})
 
     def _base(self) -> tuple[Array, Array, Array, Array]:
         """Position, orientation, linear and angular velocity of the base links in the world."""
-        client = self._client
-        poses = [pybullet.getBasePositionAndOrientation(b, physicsClientId=client) for b in self._bodies]
-        speeds = [pybullet.getBaseVelocity(b, physicsClientId=client) for b in self._bodies]
-        com = np.array([p[0] for p in poses])
-        quat = quat_multiply(np.array([p[1] for p in poses]), self._scene.com_orientation_inverse)
-        offset = quat_rotate(quat, self._scene.com_position)
-        angular = np.array([s[1] for s in speeds])
-        linear = np.array([s[0] for s in speeds]) - cross(angular, offset)
-        return com - offset, quat, linear, angular
+        com, orientation, speed, angular = np.split(self._refresh("base").copy(), (3, 7, 10), axis=1)
+        quat = quat_multiply(orientation, self._com_orientation_inverse)
+        offset = quat_rotate(quat, self._com_position)
+        return com - offset, quat, speed - cross(angular, offset), angular
 
     def _velocity_at_imu(self) -> tuple[Array, Array]:
         """Velocity of the IMU in the world, and the orientation that goes with it."""
         _, quat, linear, angular = self._base()
-        arm = quat_rotate(quat, np.broadcast_to(self._scene.imu_offset, linear.shape))
+        arm = quat_rotate(quat, np.broadcast_to(self._scenes[0].imu_offset, linear.shape))
         return linear + cross(angular, arm), quat
 
     def read(self) -> tuple[RobotState, GroundTruth]:
@@ -223,7 +291,7 @@ class PyBulletWorld:
             linear_acceleration_imu_in_imu=self._acceleration.copy(),
         )
         force = self.foot_contact_force()
-        return state, GroundTruth(position - self._scene.origin, linear, force > 1.0, force)
+        return state, GroundTruth(position - self._origin, linear, force > 1.0, force)
 
     def state(self) -> RobotState:
         """Return what the sensors measure, with a leading n."""
@@ -235,103 +303,66 @@ class PyBulletWorld:
 
     def foot_contact_force(self) -> Array:
         """(n, F) normal force in N between each foot and the ground."""
-        force = np.zeros((self.count, len(self._feet)))
-        place, first = self._foot_place, self._bodies[0]
-        for contact in pybullet.getContactPoints(bodyA=self._scene.ground, physicsClientId=self._client):
-            foot = place.get(contact[4])
-            if foot is not None:
-                force[contact[2] - first, foot] += contact[9]
-        return force
+        return self._refresh("force").copy()
 
     def foot_poses(self) -> tuple[Array, Array, Array]:
         """Position (n, F, 3), orientation (n, F, 4) of the foot frames; velocity (n, F, 3) of the feet's mass centres.
 
         All in the world: m, xyzw, m/s.
         """
-        client = self._client
-        states = [
-            pybullet.getLinkStates(b, self._feet, computeLinkVelocity=1, physicsClientId=client) for b in self._bodies
-        ]
-        position = np.array([[s[4] for s in row] for row in states]) - self._scene.origin[:, None, :]
-        orientation = np.array([[s[5] for s in row] for row in states])
-        velocity = np.array([[s[6] for s in row] for row in states])
-        return position, orientation, velocity
+        rows = self._refresh("feet").copy()
+        return rows[..., :3] - self._origin[:, None, :], rows[..., 3:7], rows[..., 7:]
 
-    def set_friction(self, friction: Array) -> None:
-        """Set the Coulomb friction (n,) between each robot's soles and the ground."""
-        for body, value in zip(self._bodies, np.broadcast_to(friction, self.count).tolist(), strict=True):
+    def set_friction(self, friction: Array, index: Robots | None = None) -> None:
+        """Set the Coulomb friction (k,) between the soles of k robots (all by default) and the ground."""
+        robots = range(self.count) if index is None else index
+        for i, value in zip(robots, np.broadcast_to(friction, len(robots)).tolist(), strict=True):
+            client, body = self._robots[i]
             for foot in self._feet:
-                pybullet.changeDynamics(body, foot, lateralFriction=value, physicsClientId=self._client)
+                pybullet.changeDynamics(body, foot, lateralFriction=value, physicsClientId=client)
 
     def push(self, index: int, force_n: Array, duration_s: float) -> None:
         """Push a robot's torso with a force (3,) in N in the world frame for a time, from the next step on."""
-        self._pushes[index] = (
-            np.asarray(force_n, dtype=np.float64),
-            max(1, round(duration_s / self.config.physics_dt_s)),
-        )
+        self._outside.push(index, force_n, duration_s)
 
-    def change_base_velocity(self, index: Sequence[int] | NDArray[np.int64], delta: Array) -> None:
-        """Add (k, 6) linear (m/s) and angular (rad/s) velocity, in the world, to the bases of k robots: a shove."""
-        for k, i in enumerate(index):
-            linear, angular = pybullet.getBaseVelocity(self._bodies[i], physicsClientId=self._client)
-            pybullet.resetBaseVelocity(
-                self._bodies[i],
-                (np.array(linear) + delta[k, :3]).tolist(),
-                (np.array(angular) + delta[k, 3:]).tolist(),
-                physicsClientId=self._client,
-            )
+    def hold_torso_torque(self, torque_nm: Array, part: slice = slice(None)) -> None:
+        """Apply external torques (k, 3) in N.m, world frame, to the torsos of some robots in every step from now on."""
+        self._outside.hold(torque_nm, part)
 
-    def hold_torso_torque(self, torque_nm: Array | None) -> None:
-        """Apply external torques (n, 3) in N.m, world frame, to the torsos in every step from now on; None ends it."""
-        self._torso_torque = torque_nm
-
-    def _apply_torso_torque(self, torque_nm: Array) -> None:
-        client, torso = self._client, self._scene.torso
-        for i in np.flatnonzero(torque_nm.any(axis=1)).tolist():
-            pybullet.applyExternalTorque(
-                self._bodies[i], torso, torque_nm[i].tolist(), pybullet.WORLD_FRAME, physicsClientId=client
-            )
-
-    def torso_motion(self) -> tuple[Array, Array]:
-        """Orientation (n, 4) and angular velocity (n, 3), rad/s in the world, of the torso links."""
-        torso, client = self._scene.torso, self._client
-        if torso < 0:  # merged into the base
+    def torso_motion(self, part: slice = slice(None)) -> tuple[Array, Array]:
+        """Orientation (k, 4) and angular velocity (k, 3), rad/s in the world, of the torso links of some robots."""
+        if self._torso < 0:  # merged into the base
             _, quat, _, angular = self._base()
-            return quat, angular
-        states = [pybullet.getLinkState(b, torso, computeLinkVelocity=1, physicsClientId=client) for b in self._bodies]
+            return quat[part], angular[part]
+        states = [
+            pybullet.getLinkState(body, self._torso, computeLinkVelocity=1, physicsClientId=client)
+            for client, body in self._robots[part]
+        ]
         return np.array([s[5] for s in states]), np.array([s[7] for s in states])
-
-    def _apply_pushes(self) -> None:
-        for i, (force, left) in list(self._pushes.items()):
-            body = self._bodies[i]
-            if self._scene.torso >= 0:
-                at = pybullet.getLinkState(body, self._scene.torso, physicsClientId=self._client)[0]
-            else:
-                at = pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)[0]
-            pybullet.applyExternalForce(
-                body, self._scene.torso, force.tolist(), at, pybullet.WORLD_FRAME, physicsClientId=self._client
-            )
-            if left <= 1:
-                del self._pushes[i]
-            else:
-                self._pushes[i] = (force, left - 1)
 
     def total_mass_kg(self, index: int = 0) -> float:
         """Mass of one robot, as the simulator has it."""
-        body, client = self._bodies[index], self._client
+        client, body = self._robots[index]
         links = range(-1, pybullet.getNumJoints(body, physicsClientId=client))
         return float(sum(pybullet.getDynamicsInfo(body, link, physicsClientId=client)[0] for link in links))
 
-    def step_only(self) -> None:
-        """Run the physics engine alone, with no control: the yardstick of benchmarks."""
-        pybullet.stepSimulation(physicsClientId=self._client)
-        self._steps += 1
+    def handle(self, index: int = 0) -> tuple[int, int]:
+        """PyBullet's client and body of one robot, for what this class does not do."""
+        return self._robots[index]
+
+    def step_only(self, steps: int) -> None:
+        """Run the physics engine alone for some steps, with no control: the yardstick of benchmarks."""
+        for scene in self._scenes:
+            for _ in range(steps):
+                pybullet.stepSimulation(physicsClientId=scene.client)
+        self._fresh.clear()
+        self._steps += steps
 
     def close(self) -> None:
         """Disconnect from PyBullet; a second call does nothing."""
-        if self._client >= 0:
-            pybullet.disconnect(physicsClientId=self._client)
-            self._client = -1
+        for scene in self._scenes:
+            pybullet.disconnect(physicsClientId=scene.client)
+        self._scenes = []
 
     def __enter__(self) -> PyBulletWorld:
         return self

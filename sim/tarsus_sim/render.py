@@ -22,8 +22,8 @@ class TrackingCamera:
         """Load the robot with its meshes in a client of its own, for pictures of ``width`` x ``height`` pixels."""
         self._size = width, height
         self._world = PyBulletWorld(robot, WorldConfig(visuals=True, accelerometer=False))
-        client = self._world._client
-        pybullet.loadURDF(pybullet_data.getDataPath() + "/plane.urdf", physicsClientId=client)
+        self._client, _ = self._world.handle()
+        pybullet.loadURDF(pybullet_data.getDataPath() + "/plane.urdf", physicsClientId=self._client)
         self._projection = pybullet.computeProjectionMatrixFOV(45.0, width / height, 0.1, 30.0)
 
     def render(
@@ -48,7 +48,7 @@ class TrackingCamera:
             lightDirection=[2.0, 2.0, 5.0],
             shadow=1,
             renderer=pybullet.ER_TINY_RENDERER,
-            physicsClientId=self._world._client,
+            physicsClientId=self._client,
         )
         return np.reshape(np.asarray(picture[2], dtype=np.uint8), (height, width, 4))[..., :3]
 

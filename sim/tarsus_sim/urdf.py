@@ -35,6 +35,7 @@ def prepare_urdf(
     visuals: bool = False,
     capsules: bool = True,
     variation: BodyVariation | None = None,
+    rotor_inertia: bool = True,
 ) -> str:
     """Return the text of a URDF that PyBullet simulates faithfully.
 
@@ -47,6 +48,7 @@ def prepare_urdf(
         visuals: keep the meshes, for rendering.
         capsules: give the links the model's capsules; without them only the feet touch the ground.
         variation: masses other than the nominal ones.
+        rotor_inertia: False for an engine that has armature of its own.
     """
     root = ElementTree.parse(robot.urdf_path).getroot()
     keep = set(robot.joint_names if movable is None else movable)
@@ -71,6 +73,8 @@ def prepare_urdf(
     for joint in root.findall("joint"):
         name = str(joint.get("name"))
         if name not in armature:
+            continue
+        if name in keep and not rotor_inertia:
             continue
         if name in keep:
             inertia = links[str(_find(joint, "child").get("link"))].find("inertial/inertia")

@@ -35,6 +35,12 @@ class GaitConfig:
     """of the sole at mid swing"""
     stand_below: float = 0.03
     """a command below this on every axis (m/s, rad/s) means standing"""
+    recover_s: float = 0.0
+    """time for which a standing robot steps after it was disturbed; 0: it never does on its own"""
+    recover_rate: float = 0.5
+    """rad/s, of roll and pitch together, that disturbs a standing robot"""
+    recover_tilt: float = 0.1
+    """rad"""
 
 
 @dataclass(frozen=True)
@@ -84,10 +90,17 @@ class RandomConfig:
     """encoder bias, plus or minus"""
     action_delay_s: tuple[float, float] = (0.0, 0.02)
     push_interval_s: tuple[float, float] = (4.0, 8.0)
-    push_velocity: float = 0.6
-    """m/s on each axis, plus or minus, at full difficulty"""
-    push_angular_velocity: float = 0.5
+    push_impulse_ns: float = 20.0
+    """N.s, the largest horizontal push at the torso at full difficulty; each is drawn between none and that"""
+    push_duration_s: float = 0.1
+    arm_motion_rad: float = 0.0
+    """arms that the policy does not drive move at random so far from the default pose, where they are simulated"""
+    arm_speed: float = 1.5
     """rad/s"""
+    arm_hold_s: tuple[float, float] = (0.5, 2.0)
+    """time until the arms' next target"""
+    arm_rest: float = 0.3
+    """share of the episodes in which the arms rest"""
     noise_joint_position: float = 0.01
     """rad, plus or minus"""
     noise_joint_velocity: float = 0.6

@@ -29,7 +29,7 @@ def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None
     kp, kd = gains(robot, config)
     driven = robot.match(config.driven)
     count = len(driven)
-    c = config.command
+    c, g = config.command, config.gait
     reach = max(abs(v) for pair in (c.vx, c.vy, c.wz) for v in pair)
     return PolicyContract(
         robot=robot.name,
@@ -54,7 +54,7 @@ def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None
         ),
         control_period_s=config.control_period_s,
         command_range=CommandRange(c.vx, c.vy, c.wz),
-        gait=Gait(config.gait.period_s, config.gait.stand_below),
+        gait=Gait(g.period_s, g.stand_below, g.recover_s, g.recover_rate, g.recover_tilt),
         actuator={
             "physics_dt_s": config.physics_dt_s,
             "model": "explicit PD with reflected rotor inertia, torque limited",

@@ -109,7 +109,7 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             return None
         if self._camera is None:
             self._camera = TrackingCamera(self._task.robot, 320, 240)
-        state, truth = self._task.worlds[0].read()
+        state, truth = self._task.world.read()
         return self._camera.render(
             truth.position_base_in_world[0],
             state.orientation_base_to_world[0],

@@ -38,14 +38,11 @@ def draw_commands(rng: np.random.Generator, config: CommandConfig, count: int, d
     return np.where(stand[:, None], 0.0, drawn)
 
 
-def draw_shoves(rng: np.random.Generator, config: RandomConfig, count: int, difficulty: float) -> Array:
-    """Draw base velocity changes (count, 6), linear (m/s) and angular (rad/s); a fifth as strong at difficulty 0."""
-    strength = 0.2 + 0.8 * difficulty
-    delta = np.zeros((count, 6))
-    delta[:, :2] = rng.uniform(-config.push_velocity, config.push_velocity, (count, 2)) * strength
-    turn = config.push_angular_velocity
-    delta[:, 3:] = rng.uniform(-turn, turn, (count, 3)) * strength
-    return delta
+def draw_pushes(rng: np.random.Generator, config: RandomConfig, count: int, difficulty: float) -> Array:
+    """Draw horizontal impulses (count, 3) in N.s, of any direction; a tenth as strong at difficulty 0."""
+    strength = rng.uniform(0.0, config.push_impulse_ns, count) * (0.1 + 0.9 * difficulty)
+    direction = rng.uniform(-np.pi, np.pi, count)
+    return np.column_stack([strength * np.cos(direction), strength * np.sin(direction), np.zeros(count)])
 
 
 def draw_steps(

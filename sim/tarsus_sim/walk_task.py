@@ -21,12 +21,13 @@ from tarsus_core.rotations import (
     tilt_angle,
     yaw_from_quat,
 )
-from tarsus_core.state import JointCommand, RobotState
+from tarsus_core.state import RobotState
 from tarsus_sim import rewards
+from tarsus_sim.arm_motion import ArmMotion
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.walk_config import RewardConfig, WalkConfig
 from tarsus_sim.walk_contract import walk_contract
-from tarsus_sim.walk_random import draw_commands, draw_shoves, draw_steps, draw_variations
+from tarsus_sim.walk_random import draw_commands, draw_pushes, draw_steps, draw_variations
 
 Array = NDArray[np.float64]
 FALL_TILT_RAD = 0.9
@@ -39,7 +40,7 @@ class WalkTask:
     """n robots that follow velocity commands. Physics, observations, rewards, resets; arrays in, arrays out."""
 
     def __init__(self, config: WalkConfig, count: int, seed: int | np.random.SeedSequence) -> None:
-        """Build the worlds.
+        """Build the world.
 
         Args:
             config: the task.
@@ -57,15 +58,11 @@ class WalkTask:
             movable=movable,
             capsules=config.capsules,
             accelerometer=False,
+            robots_a_client=config.robots_a_client,
         )
-        self.worlds: list[PyBulletWorld] = []
-        self._slices: list[slice] = []
-        for start in range(0, count, config.robots_a_client):
-            size = min(config.robots_a_client, count - start)
-            variations = draw_variations(self.rng, config.random, size) if config.randomise else None
-            self.worlds.append(PyBulletWorld(self.robot, world_config, size, variations))
-            self._slices.append(slice(start, start + size))
-        self.joint_names = self.worlds[0].joint_names
+        variations = draw_variations(self.rng, config.random, count) if config.randomise else None
+        self.world = PyBulletWorld(self.robot, world_config, count, variations)
+        self.joint_names = self.world.joint_names
         self.contract = walk_contract(config, self.joint_names)
         self.interface = PolicyInterface(self.contract, self.joint_names, count)
         self._driven = self.interface._driven
@@ -81,6 +78,7 @@ class WalkTask:
         self.penalty_scale = 1.0
         self._weights = {name: getattr(config.reward, name) for name in REWARD_NAMES}
         joints, act = len(self.joint_names), self.contract.action_size
+        self._arms = self._free_arms()
         self.command = np.zeros((count, 3))
         self.fixed_command: Array | None = None
         self.steps = np.zeros(count, dtype=np.int64)
@@ -171,58 +169,63 @@ class WalkTask:
         ).astype(np.float32)
 
     def close(self) -> None:
-        """Close the worlds."""
-        for world in self.worlds:
-            world.close()
+        """Close the world."""
+        self.world.close()
 
     # ---- parts ------------------------------------------------------------------------------------------------
 
     def _apply(self, action: NDArray[np.float32]) -> None:
         command = self.interface.command(action, 0.0)
-        old, self._target = self._target, command.position
+        if self._arms is not None:
+            command.position[:, self._arms.joints] = self._arms.move()
+        old, self._target = self._target - self._offset, command.position
+        # the encoder bias shifts what the motor holds by the same amount
+        new = self._target - self._offset
         kp, kd = command.kp * self._gain_scale[:, :1], command.kd * self._gain_scale[:, 1:]
-        offset, zeros = self._offset, command.velocity
-        for sub in range(self.decimation):
-            self._assist()
-            # the encoder bias shifts what the motor holds by the same amount
-            target = np.where((sub >= self._delay)[:, None], self._target, old) - offset
-            for world, part in zip(self.worlds, self._slices, strict=True):
-                world.step(
-                    JointCommand(0.0, self.joint_names, target[part], zeros[part], zeros[part], kp[part], kd[part])
-                )
+        late = np.arange(self.decimation)[:, None, None] < self._delay[:, None]
+        target = np.where(late, old, new)
+        if self.assistance <= 0.0:
+            self.world.hold_torso_torque(np.zeros(3))
+        self.world.run_pd(target, kp, kd, self._assist if self.assistance > 0.0 else None)
 
-    def _assist(self) -> None:
-        """Hold the torsos upright as far as the curriculum still does."""
+    def _assist(self, part: slice) -> None:
+        """Hold the torsos of some robots upright as far as the curriculum still does."""
         a = self.config.assist
-        for world, part in zip(self.worlds, self._slices, strict=True):
-            if self.assistance <= 0.0:
-                world.hold_torso_torque(None)
-                continue
-            quat, angular = world.torso_motion()
-            share = (self.assistance * self._assist_share[part])[:, None]
-            # the torso's z axis turns back to the vertical about their cross product, times the sine of the tilt
-            up = quat_rotate(quat, np.broadcast_to([0.0, 0.0, 1.0], angular.shape))
-            axis = np.stack([up[:, 1], -up[:, 0], np.zeros(len(up))], axis=1)
-            rate = angular * np.array([1.0, 1.0, 0.0])
-            world.hold_torso_torque(share * (a.stiffness * axis - a.damping * rate))
+        quat, angular = self.world.torso_motion(part)
+        share = (self.assistance * self._assist_share[part])[:, None]
+        # the torso's z axis turns back to the vertical about their cross product, times the sine of the tilt
+        up = quat_rotate(quat, np.broadcast_to([0.0, 0.0, 1.0], angular.shape))
+        axis = np.stack([up[:, 1], -up[:, 0], np.zeros(len(up))], axis=1)
+        rate = angular * np.array([1.0, 1.0, 0.0])
+        self.world.hold_torso_torque(share * (a.stiffness * axis - a.damping * rate), part)
 
     def _read(self) -> None:
-        states, truths, feet = [], [], []
-        for world in self.worlds:
-            state, truth = world.read()
-            states.append(state)
-            truths.append(truth)
-            feet.append(world.foot_poses())
-        join = np.concatenate
-        self._position = join([t.position_base_in_world for t in truths])
-        self._linear = join([t.linear_velocity_base_in_world for t in truths])
-        self._force = join([t.foot_contact_force_n for t in truths])
-        self._quat = join([s.orientation_base_to_world for s in states])
-        self._gyro = join([s.angular_velocity_base_in_base for s in states])
-        self._q = join([s.joint_position for s in states])
-        self._velocity = join([s.joint_velocity for s in states])
-        self._effort = join([s.joint_effort for s in states])
-        self._foot_position, self._foot_quat, self._foot_velocity = (join(list(p)) for p in zip(*feet, strict=True))
+        state, truth = self.world.read()
+        self._position, self._linear = truth.position_base_in_world, truth.linear_velocity_base_in_world
+        self._force = truth.foot_contact_force_n
+        self._quat, self._gyro = state.orientation_base_to_world, state.angular_velocity_base_in_base
+        self._q, self._velocity, self._effort = state.joint_position, state.joint_velocity, state.joint_effort
+        self._foot_position, self._foot_quat, self._foot_velocity = self.world.foot_poses()
+
+    def _free_arms(self) -> ArmMotion | None:
+        """Return what moves the arms, where they are simulated and the policy does not drive them."""
+        if not self.config.randomise or self.config.random.arm_motion_rad <= 0.0:
+            return None
+        free = set(self.robot.match("arms")) - set(self.contract.action_joint_names)
+        arms = [i for i, name in enumerate(self.joint_names) if name in free]
+        if not arms:
+            return None
+        select = self.robot.indices(tuple(self.joint_names[i] for i in arms))
+        limits = self.robot.position_lower[select], self.robot.position_upper[select]
+        return ArmMotion(
+            self.rng,
+            self.config.random,
+            self.config.control_period_s,
+            arms,
+            self.robot.default_pose[select],
+            limits,
+            self.count,
+        )
 
     def _measured(self) -> RobotState:
         q, dq, gyro, quat = self._q + self._offset, self._velocity, self._gyro, self._quat
@@ -312,13 +315,11 @@ class WalkTask:
             low, high = (round(d / c.physics_dt_s) for d in r.action_delay_s)
             self._delay[index] = self.rng.integers(low, high + 1, k)
             self.friction[index] = u(*r.friction, k)
-        for world, part in zip(self.worlds, self._slices, strict=True):
-            mine = np.flatnonzero((index >= part.start) & (index < part.stop))
-            if mine.size:
-                local = index[mine] - part.start
-                world.reset(local.tolist(), q[mine], yaw[mine], velocity[mine])
-                if c.randomise:
-                    world.set_friction(self.friction[part])
+        self.world.reset(index, q, yaw, velocity)
+        if c.randomise:
+            self.world.set_friction(self.friction[index], index)
+        if self._arms is not None:
+            self._arms.reset(index)
         self.interface.reset(index, phase)
         self._target[index] = q
         self._actions[:, index] = 0.0
@@ -347,10 +348,8 @@ class WalkTask:
         pushed = np.flatnonzero(self._push_left <= 0)
         if not pushed.size:
             return
-        c = self.config
-        delta = draw_shoves(self.rng, c.random, pushed.size, self.difficulty)
-        self._push_left[pushed] = draw_steps(self.rng, c.random.push_interval_s, c.control_period_s, pushed.size)
-        for world, part in zip(self.worlds, self._slices, strict=True):
-            mine = np.flatnonzero((pushed >= part.start) & (pushed < part.stop))
-            if mine.size:
-                world.change_base_velocity((pushed[mine] - part.start).tolist(), delta[mine])
+        r, period = self.config.random, self.config.control_period_s
+        impulses = draw_pushes(self.rng, r, pushed.size, self.difficulty)
+        self._push_left[pushed] = draw_steps(self.rng, r.push_interval_s, period, pushed.size)
+        for i, impulse in zip(pushed.tolist(), impulses, strict=True):
+            self.world.push(i, impulse / r.push_duration_s, r.push_duration_s)

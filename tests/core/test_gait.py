@@ -106,3 +106,44 @@ def test_many_clocks_run_apart_and_reset_apart() -> None:
     c.reset(np.array([2]), 0.5)
     np.testing.assert_allclose(c.phase, [0.25, 0.0, 0.5])
     np.testing.assert_array_equal(c.moving, [True, False, False])
+
+
+def recovering(recover_s: float = 0.4) -> GaitClock:
+    """Half a period is 0.4 s, 20 control periods."""
+    return GaitClock(Gait(0.8, 0.05, recover_s=recover_s, recover_rate=0.5, recover_tilt=0.1), 0.02)
+
+
+@pytest.mark.parametrize(("rate", "tilt", "starts"), [(0.4, 0.05, False), (0.6, 0.0, True), (0.0, 0.11, True)])
+def test_a_disturbed_robot_steps_though_it_is_told_to_stand(rate: float, tilt: float, starts: bool) -> None:
+    c = recovering()
+    c.start(STOP, rate, tilt)
+    assert c.moving[0] == starts
+    never = clock()
+    never.start(STOP, rate, tilt)
+    assert not never.moving[0]
+
+
+def test_it_steps_for_a_while_and_to_the_end_of_the_step() -> None:
+    c = recovering(0.5)
+    c.start(STOP, 2.0, 0.0)
+    c.advance(STOP)
+    run(c, STOP, 38)  # 0.5 s are over after 25 periods, the second step after 40
+    assert c.moving[0]
+    run(c, STOP, 1)
+    assert not c.moving[0] and c.phase[0] == pytest.approx(0.0)
+
+
+def test_after_it_stopped_it_takes_twice_the_disturbance_for_half_a_second() -> None:
+    c = recovering()
+    c.start(STOP, 2.0, 0.0)
+    run(c, STOP, 20)
+    assert not c.moving[0]
+    c.start(STOP, 0.9, 0.0)
+    assert not c.moving[0]
+    kept = c.state()
+    c.start(STOP, 1.1, 0.0)
+    assert c.moving[0]
+    c.restore(kept)
+    run(c, STOP, 25)  # 0.5 s
+    c.start(STOP, 0.6, 0.0)
+    assert c.moving[0]

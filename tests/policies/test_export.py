@@ -25,8 +25,9 @@ from tarsus_policies import export as exporting
 from tarsus_policies.export import Checkpoint, Exported, export_policy, prove, read_checkpoint, with_scorecard
 from tarsus_policies.gait_actor import GaitActor, fresh_actor
 from tarsus_policies.run_folder import CheckpointError, RunFolder
-from tarsus_policies.scorer import STAND, Run, Score, ScoreSettings
+from tarsus_policies.scorer import Score
 from tarsus_policies.settings import PpoSettings, TrainSettings
+from tarsus_policies.trial import STAND, Run, ScoreSettings
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 

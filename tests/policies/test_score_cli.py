@@ -13,8 +13,8 @@ from helpers.policies import make_policy, make_policy_bytes
 
 from tarsus_core.cli import main
 from tarsus_core.robot_model import load_robot
-from tarsus_policies import cli_score, scorer
-from tarsus_policies.scorer import STAND, ScoreSettings
+from tarsus_policies import cli_score
+from tarsus_policies.trial import STAND, ScoreSettings
 
 KEYS = {"commands", "mean_lin_err", "mean_ang_err", "falls", "stand_drift_m"}
 ROW = {"vx", "vy", "wz", "err_vx", "err_vy", "err_wz", "fell"}
@@ -39,7 +39,7 @@ def test_json_is_all_there_is_on_standard_output(
     policy: Path, brief: None, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     plot = tmp_path / "plot.png"
-    options = ["--json", "--seconds", "0.3", "--seeds", "2", "--workers", "2", "--plot", str(plot)]
+    options = ["--quick", "--json", "--seconds", "0.3", "--seeds", "2", "--workers", "2", "--plot", str(plot)]
     assert main(["score", str(policy), *options]) == 0
     out = capfd.readouterr().out
     card = json.loads(out)
@@ -51,7 +51,7 @@ def test_json_is_all_there_is_on_standard_output(
 
 
 def test_table_and_summary_for_a_person(policy: Path, brief: None, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["score", str(policy), "--seconds", "0.3", "--seeds", "1", "--workers", "1"]) == 0
+    assert main(["score", str(policy), "--quick", "--seconds", "0.3", "--seeds", "1", "--workers", "1"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert "g1 in PyBullet: 0.3 s a command, 1 seeds" in lines[0]
     assert any(line.split()[:3] == ["+0.50", "0", "0"] for line in lines)
@@ -64,7 +64,7 @@ def test_a_fall_is_a_result_and_no_error(
     monkeypatch.setattr(cli_score, "ScoreSettings", lambda seconds, seeds: ScoreSettings(
         commands=(STAND,), seconds=seconds, seeds=seeds, settle_s=0.1, stand_s=0.1, fall_height_m=0.9
     ))  # fmt: skip
-    assert main(["score", str(policy), "--json", "--seconds", "0.3", "--workers", "1"]) == 0
+    assert main(["score", str(policy), "--quick", "--json", "--seconds", "0.3", "--workers", "1"]) == 0
     card = json.loads(capfd.readouterr().out)
     assert card["falls"] == 3
     assert card["commands"][0]["fell"] is True
@@ -105,6 +105,6 @@ def test_missing_matplotlib_is_told_before_anything_is_measured(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    monkeypatch.setattr(scorer, "score_run", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(cli_score, "measure", lambda *_: pytest.fail("measured"))
     assert main(["score", str(policy), "--plot", str(tmp_path / "x.png")]) == 2
     assert "matplotlib, which is absent: run 'make setup'" in capfd.readouterr().err

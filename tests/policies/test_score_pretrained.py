@@ -14,7 +14,8 @@ from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
-from tarsus_policies.scorer import STAND, ScoreSettings, score_policy
+from tarsus_policies.scorer import score_policy
+from tarsus_policies.trial import STAND, ScoreSettings
 
 PATH = Path(tarsus_policies.__file__).parent / "pretrained" / "g1_walk.onnx"
 

@@ -20,9 +20,12 @@ from tarsus_core.rotations import quat_from_rpy
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_edge.policy_file import parse_policy, read_policy
 from tarsus_edge.policy_session import PolicySession
-from tarsus_policies import scorer
-from tarsus_policies.score_report import check_plot_path, plot_score, score_summary, score_table
-from tarsus_policies.scorer import STAND, Run, Score, ScoreSettings, score_policy, score_run
+from tarsus_policies import trial
+from tarsus_policies.score_plots import check_plot_path, plot_card
+from tarsus_policies.score_report import score_summary, score_table
+from tarsus_policies.scorecard import Scorecard
+from tarsus_policies.scorer import Score, score_policy
+from tarsus_policies.trial import STAND, Run, ScoreSettings, run_trial
 
 GRID = {
     *((vx, 0.0, 0.0) for vx in (-0.3, 0.0, 0.3, 0.5, 0.8)),
@@ -47,11 +50,12 @@ class Puppet:
     breaks_s: float | None = None
     made: list[Puppet]
 
-    def __init__(self, robot: RobotModel, config: Any) -> None:
+    def __init__(self, robot: RobotModel, config: Any, variations: Any = None) -> None:
         self.joint_names, self.default_pose, self.config = robot.joint_names, robot.default_pose, config
         self.time_s, self.yaw, self.position = 0.0, 3.0, np.zeros(2)  # the yaw passes pi on the way
         self.start = np.zeros(29)
         self.commands: list[JointCommand] = []
+        self.joint_effort, self.joint_velocity = np.zeros((1, 29)), np.zeros((1, 29))
         Puppet.made.append(self)
 
     def __enter__(self) -> Puppet:
@@ -71,6 +75,12 @@ class Puppet:
             self.yaw += self.velocity[2] * 0.005
             self.position = self.position + self._linear()[:2] * 0.005
         self.time_s += 0.005
+
+    def total_mass_kg(self) -> float:
+        return 33.0
+
+    def foot_contact_force(self) -> np.ndarray:
+        return np.zeros((1, 2))
 
     def _linear(self) -> np.ndarray:
         if self.time_s < self.starts_s - 1e-9:
@@ -93,7 +103,7 @@ def puppet(monkeypatch: pytest.MonkeyPatch) -> type[Puppet]:
     """A class of puppets of this test's own, in the place of the simulator."""
     Puppet.made = []
     own = type("OwnPuppet", (Puppet,), {})
-    monkeypatch.setattr(scorer, "PyBulletWorld", own)
+    monkeypatch.setattr(trial, "PyBulletWorld", own)
     return own
 
 
@@ -106,7 +116,7 @@ def session(robot: RobotModel) -> PolicySession:
 def run(
     session: PolicySession, robot: RobotModel, command: tuple[float, float, float], seed: int = 0, **changes: Any
 ) -> Run:
-    return score_run(session, robot, command, seed, replace(ScoreSettings(), **changes))
+    return run_trial(session, robot, command, seed, replace(ScoreSettings(), **changes))
 
 
 def test_grid_is_each_axis_alone() -> None:
@@ -165,7 +175,7 @@ def test_simulation_that_breaks_is_a_fall(puppet: type[Puppet], session: PolicyS
 def test_command_comes_after_standing(puppet: type[Puppet], session: PolicySession, robot: RobotModel) -> None:
     seen: list[np.ndarray] = []
     settings = replace(ScoreSettings(), seconds=3.0)
-    score_run(session, robot, (0.3, 0.0, 0.0), 0, settings, watch=lambda row: seen.append(row[0]))
+    run_trial(session, robot, (0.3, 0.0, 0.0), 0, settings, watch=lambda row: seen.append(row[0]))
     commands = np.array(seen)[:, 6:9]  # make_contract: angular velocity, gravity, command
     assert len(commands) == 4.0 * 50
     assert not commands[:50].any()
@@ -185,7 +195,7 @@ def test_seeds_vary_what_they_should_and_the_command_does_not(
         for vx in (0.3, 0.5):
             rows: list[np.ndarray] = []
             settings = replace(ScoreSettings(), **brief)
-            score_run(session, robot, (vx, 0.0, 0.0), seed, settings, watch=rows.append)
+            run_trial(session, robot, (vx, 0.0, 0.0), seed, settings, watch=rows.append)
             phases.append(float(rows[5][0, 46]))
     frictions = [world.config.friction for world in Puppet.made]
     assert frictions[0::2] == frictions[1::2]
@@ -326,7 +336,7 @@ def test_plot_is_a_picture_of_all_runs(tmp_path: Path) -> None:
     import matplotlib.image
 
     path = tmp_path / "score.png"
-    plot_score(fake_score(some_runs(walk_fell=4.0)), path)
+    plot_card(Scorecard("a.onnx", fake_score(some_runs(walk_fell=4.0)), {"pybullet": {}}), path)
     picture = matplotlib.image.imread(path)
     assert picture.shape[1] > 1000
     red = (picture[..., 0] > 0.8) & (picture[..., 1] < 0.3)

@@ -57,7 +57,7 @@ def limp(world: PyBulletWorld) -> JointCommand:
 
 def momentum(world: PyBulletWorld) -> np.ndarray:
     """Linear momentum (3,) of the first robot in kg.m/s, link by link."""
-    body, client = world._bodies[0], world._client
+    client, body = world.handle()
     mass = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[0]
     total = mass * np.array(pybullet.getBaseVelocity(body, physicsClientId=client)[0])
     for link in range(pybullet.getNumJoints(body, physicsClientId=client)):
@@ -232,7 +232,7 @@ def test_tilted_imu_reads_gravity_in_its_own_frame(make: Make) -> None:
     world = make()
     world.set_pose(np.array([0.0, 0.0, 2.0]), quat_from_rpy(0.5, 0.0, 0.0), world.joint_names, world.default_pose)
     # without gravity it floats at rest, and the sensor adds what it would feel on the ground
-    pybullet.setGravity(0.0, 0.0, 0.0, physicsClientId=world._client)
+    pybullet.setGravity(0.0, 0.0, 0.0, physicsClientId=world.handle()[0])
     world.step(limp(world))
     world.step(limp(world))
     expected = [0.0, G * np.sin(0.5), G * np.cos(0.5)]
@@ -245,11 +245,11 @@ def test_sliding_friction_is_the_coefficient_times_the_normal_force(make: Make, 
     command = hold(world, stiffness=3.0)
     for _ in range(60):
         world.step(command)
-    body, client = world._bodies[0], world._client
+    client, body = world.handle()
 
     def forces() -> tuple[float, float]:
         normal = tangential = 0.0
-        for point in pybullet.getContactPoints(world._scene.ground, body, physicsClientId=client):
+        for point in pybullet.getContactPoints(world._scenes[0].ground, body, physicsClientId=client):
             side = np.hypot(point[10], point[12])
             assert side <= friction * point[9] * 1.01 + 1e-6  # inside the cone
             normal += point[9]
@@ -260,7 +260,9 @@ def test_sliding_friction_is_the_coefficient_times_the_normal_force(make: Make, 
     assert normal == pytest.approx(MASS * G, rel=0.3)
     assert tangential < 0.9 * friction * normal  # stands still: the cone is not exhausted
     for _ in range(5):
-        world.change_base_velocity([0], np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]))
+        client, body = world.handle()
+        speed, turn = pybullet.getBaseVelocity(body, physicsClientId=client)
+        pybullet.resetBaseVelocity(body, [speed[0] + 1.0, *speed[1:]], turn, physicsClientId=client)
         world.step(command)
     normal, tangential = forces()
     assert tangential == pytest.approx(friction * normal, rel=0.02)
@@ -315,8 +317,8 @@ def test_legs_touch_each_other_only_where_one_robot_has_a_client(make: Make, rob
         crossed[names.index("right_hip_roll_joint")] = 0.3
         world.reset(joint_position=np.tile(crossed, (count, 1)), height_m=np.full(count, 3.0))
         world.step(limp(world))
-        body = world._bodies[0]
-        touching[count] = bool(pybullet.getContactPoints(body, body, physicsClientId=world._client))
+        client, body = world.handle()
+        touching[count] = bool(pybullet.getContactPoints(body, body, physicsClientId=client))
     assert touching == {1: True, 2: False}
 
 

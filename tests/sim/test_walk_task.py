@@ -16,7 +16,7 @@ from tarsus_core.rotations import tilt_angle
 from tarsus_sim import rewards
 from tarsus_sim.walk_config import AssistConfig, CommandConfig, RandomConfig, RewardConfig, WalkConfig
 from tarsus_sim.walk_contract import nominal, walk_contract
-from tarsus_sim.walk_random import draw_commands, draw_shoves, draw_steps, draw_variations
+from tarsus_sim.walk_random import draw_commands, draw_pushes, draw_steps, draw_variations
 from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask
 
 LEGS = WalkConfig(movable="legs", capsules=False)
@@ -156,7 +156,7 @@ def test_falling_robot_ends_its_episode_alone(make: Make) -> None:
     task.reset()
     task.step(zero(task))
     tilted = np.array([0.0, np.sin(0.6), 0.0, np.cos(0.6)])  # pitched by 1.2 rad
-    task.worlds[0].set_pose(np.array([0.0, 0.0, 0.7]), tilted, task.joint_names, task.interface.default_pose, index=1)
+    task.world.set_pose(np.array([0.0, 0.0, 0.7]), tilted, task.joint_names, task.interface.default_pose, index=1)
     result = task.step(zero(task))
     assert result["terminated"].tolist() == [False, True]
     assert not result["truncated"].any()
@@ -176,7 +176,7 @@ def test_low_base_is_a_fall_too(make: Make) -> None:
     for side in ("left", "right"):
         squat[names.index(f"{side}_hip_pitch_joint")] = -1.8
         squat[names.index(f"{side}_knee_joint")] = 2.6
-    task.worlds[0].set_pose(np.array([0.0, 0.0, 0.4]), upright, names, squat)
+    task.world.set_pose(np.array([0.0, 0.0, 0.4]), upright, names, squat)
     assert task.step(zero(task))["terminated"].tolist() == [True]
 
 
@@ -197,14 +197,14 @@ def test_delay_holds_the_old_target_for_so_many_physics_steps(make: Make) -> Non
     task.reset()
     task._delay[:] = [0, 4]
     seen = []
-    world = task.worlds[0]
-    original = world.step
+    world = task.world
+    original = world.run_pd
 
-    def watch(command: Any) -> Any:
-        seen.append(command.position.copy())
-        return original(command)
+    def watch(position: Any, *rest: Any) -> None:
+        seen.extend(position)
+        original(position, *rest)
 
-    world.step = watch  # type: ignore[method-assign]
+    world.run_pd = watch
     action = zero(task)
     action[:, 3] = 0.2
     task.step(action)
@@ -233,7 +233,7 @@ def test_yaw_rate_and_velocity_are_those_of_the_heading_frame(make: Make) -> Non
     """A base that faces +y and moves along +y with 0.5 m/s while it turns left goes forward in its own frame."""
     task = make(PLAIN, count=1)
     task.reset()
-    task.worlds[0].reset(yaw=np.array([np.pi / 2.0]), base_velocity=np.array([[0.0, 0.5, 0.0, 0.0, 0.0, 0.7]]))
+    task.world.reset(yaw=np.array([np.pi / 2.0]), base_velocity=np.array([[0.0, 0.5, 0.0, 0.0, 0.0, 0.7]]))
     task._read()
     task._mean[:] = 0.0
     step = task._describe(zero(task), task._velocity)
@@ -302,13 +302,13 @@ def test_commands_stand_and_go_along_one_axis_as_often_as_told() -> None:
     assert np.mean(moving == 3) == pytest.approx(0.8 * 0.5, abs=0.02)
 
 
-def test_shoves_grow_with_the_difficulty_and_never_lift() -> None:
-    config = RandomConfig()
-    for difficulty, strength in ((0.0, 0.2), (1.0, 1.0)):
-        drawn = draw_shoves(np.random.default_rng(0), config, 4000, difficulty)
+def test_pushes_grow_with_the_difficulty_and_never_lift() -> None:
+    config = RandomConfig(push_impulse_ns=40.0)
+    for difficulty, largest in ((0.0, 4.0), (0.5, 22.0), (1.0, 40.0)):
+        drawn = draw_pushes(np.random.default_rng(0), config, 4000, difficulty)
         assert not drawn[:, 2].any()
-        assert np.abs(drawn[:, :2]).max() == pytest.approx(config.push_velocity * strength, abs=0.01)
-        assert np.abs(drawn[:, 3:]).max() == pytest.approx(config.push_angular_velocity * strength, abs=0.01)
+        assert np.linalg.norm(drawn, axis=1).max() == pytest.approx(largest, rel=0.01)
+        assert np.abs(drawn.mean(axis=0)).max() < 0.03 * largest  # from all sides
 
 
 def test_times_are_drawn_in_control_periods() -> None:
@@ -320,7 +320,7 @@ def test_times_are_drawn_in_control_periods() -> None:
 
 def test_robots_of_a_task_differ_in_mass(make: Make) -> None:
     task = make(LEGS, count=4)
-    masses = [task.worlds[0].total_mass_kg(i) for i in range(4)]
+    masses = [task.world.total_mass_kg(i) for i in range(4)]
     assert len({round(m, 3) for m in masses}) == 4
     drawn = draw_variations(np.random.default_rng(0), LEGS.random, 4)
     expected = [33.34 * v.mass_scale + v.torso_payload_kg for v in drawn]

@@ -1,0 +1,314 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The scorecard of a policy: tracking, dead zone, pushes, robustness and economy, in one engine and again in another.
+
+Every figure comes from trials (``trial.py``) that are shared among processes. What the trained command range leaves
+out is measured and marked, and counts in no mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tarsus_core.contract import PolicyContract
+from tarsus_core.robot_model import load_robot
+from tarsus_edge.policy_file import PolicyFile, parse_policy
+from tarsus_edge.policy_session import PolicySession
+from tarsus_policies.score_pool import Say, run_jobs
+from tarsus_policies.scorer import Score
+from tarsus_policies.trial import STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
+
+ENGINES = ("pybullet", "mujoco")
+PARTS = ("tracking", "dead_zone", "pushes", "arms", "robustness")
+WALK: Command = (0.5, 0.0, 0.0)
+GAITS: dict[str, Command] = {"walk": WALK, "stand": STAND}
+FOLLOWED = 0.5
+"""Share of a command that has to be achieved for it to count as followed."""
+ROBUSTNESS: dict[str, Conditions] = {
+    "friction 0.4": Conditions(friction=0.4),
+    "friction 1.2": Conditions(friction=1.2),
+    "payload +3 kg": Conditions(payload_kg=3.0),
+    "delay 20 ms": Conditions(delay_s=0.02),
+    "noise x 5": Conditions(noise=5.0),
+    "moving arms": Conditions(arms=True),
+}
+
+
+@dataclass(frozen=True)
+class CardSettings:
+    """What a scorecard measures."""
+
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+    """its commands are the grid that the means are over"""
+    engines: tuple[str, ...] = ENGINES
+    parts: tuple[str, ...] = PARTS
+    more_commands: tuple[Command, ...] = axis_grid((1.0,), (-0.5, 0.5), (-1.0, 1.0))
+    """tracked beside the grid"""
+    dead_zone_mps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
+    impulses_ns: tuple[float, ...] = (20.0, 30.0, 40.0, 50.0, 60.0)
+    directions: int = 8
+    push_s: float = 6.0
+    """of the command, with the push 2 s after it came"""
+    brief: tuple[Command, ...] = axis_grid((0.0, -0.3, 0.5), (0.2,), (0.5,))
+    """commands of the robustness trials"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial, and the figure that it is for."""
+
+    part: str
+    key: tuple[Any, ...]
+    command: Command
+    seed: int
+    seconds: float
+    conditions: Conditions
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """All that was measured of one policy."""
+
+    name: str
+    score: Score
+    """of the grid, in the first engine"""
+    engines: dict[str, dict[str, Any]]
+    """engine -> part -> figures"""
+    settings: CardSettings = field(default_factory=CardSettings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: what ``Score.as_dict`` returns, and the parts of each engine."""
+        found: dict[str, Any] = {**self.score.as_dict(), "engines": self.engines}
+        if len(self.engines) == 2:
+            found["difference"] = difference(*self.engines.values())
+        return found
+
+
+def measure(
+    file: PolicyFile, settings: CardSettings | None = None, workers: int = 1, progress: Say | None = None
+) -> Scorecard:
+    """Run all trials of a scorecard.
+
+    Args:
+        file: a policy file that was read.
+        settings: what to measure.
+        workers: processes that share the trials; 1 uses this process.
+        progress: called with the number of trials done and the number of all trials.
+
+    Raises:
+        ConfigError: for settings that cannot be used.
+        PolicyFileError: if the policy does not fit the robot or fails on its golden vectors.
+        RobotModelError: if the robot is not known.
+        SimulationError: if a worker process dies.
+    """
+    settings = settings or CardSettings()
+    settings.score.check()
+    PolicySession(file, load_robot(file.contract.robot))  # say what is wrong before processes start
+    jobs = [job for engine in settings.engines for job in plan(settings, engine)]
+    prepare = partial(_prepare, file.data, file.name, file.contract.robot, settings.score)
+    runs = run_jobs(prepare, jobs, workers, progress)
+    done = list(zip(jobs, runs, strict=True))
+    engines = {
+        engine: summarise([(j, r) for j, r in done if j.conditions.engine == engine], settings, file.contract)
+        for engine in settings.engines
+    }
+    grid = [
+        r
+        for j, r in done
+        if j.part == "tracking" and j.conditions.engine == settings.engines[0] and j.command in settings.score.commands
+    ]
+    score = Score(file.sha256, file.contract.graph_sha256, file.contract.robot, settings.score, tuple(grid))
+    return Scorecard(file.name, score, engines, settings)
+
+
+def _prepare(data: bytes, name: str, robot: str, settings: ScoreSettings) -> Callable[[Job], Run]:
+    """Load the policy once a process."""
+    model = load_robot(robot)
+    session = PolicySession(parse_policy(data, name), model)
+
+    def run(job: Job) -> Run:
+        own = replace(settings, seconds=job.seconds)
+        return run_trial(session, model, job.command, job.seed, own, conditions=job.conditions)
+
+    return run
+
+
+def plan(settings: CardSettings, engine: str) -> list[Job]:
+    """Return the trials of one engine."""
+    score, base = settings.score, Conditions(engine=engine)
+    jobs: list[Job] = []
+    commands = (*score.commands, *(settings.more_commands if "tracking" in settings.parts else ()))
+    for command in dict.fromkeys(commands):
+        jobs += [Job("tracking", command, command, seed, score.seconds, base) for seed in range(score.seeds)]
+    if "dead_zone" in settings.parts:
+        for axis in (0, 1):
+            for speed in settings.dead_zone_mps:
+                slow: Command = (speed, 0.0, 0.0) if axis == 0 else (0.0, speed, 0.0)
+                jobs.append(Job("dead_zone", (axis, speed), slow, 0, score.seconds, base))
+    for part, conditions in (("pushes", base), ("arms", replace(base, arms=True))):
+        if part in settings.parts:
+            jobs += list(_pushes(settings, part, conditions))
+    if "robustness" in settings.parts:
+        for name, conditions in ROBUSTNESS.items():
+            for command in settings.brief:
+                own = replace(conditions, engine=engine)
+                jobs.append(Job("robustness", (name, command), command, 0, score.seconds, own))
+    return jobs
+
+
+def _pushes(settings: CardSettings, part: str, base: Conditions) -> Iterable[Job]:
+    for gait, command in GAITS.items():
+        for impulse in settings.impulses_ns:
+            for k in range(settings.directions):
+                # at another point of the step for each direction
+                push = Push(impulse, 360.0 / settings.directions * k, 2.0 + 0.1 * k)
+                yield Job(part, (gait, impulse, k), command, k, settings.push_s, replace(base, push=push))
+
+
+def summarise(done: list[tuple[Job, Run]], settings: CardSettings, contract: PolicyContract) -> dict[str, Any]:
+    """Turn one engine's trials into figures."""
+    found: dict[str, Any] = {}
+    tracking = [(j, r) for j, r in done if j.part == "tracking"]
+    rows = [_row(command, [r for j, r in tracking if j.key == command]) for command in _keys(tracking)]
+    for row, command in zip(rows, _keys(tracking), strict=True):
+        row["trained"] = trained(contract, command)
+    found["tracking"] = rows
+    inside = [row for row in rows if row["trained"]]
+    found["mean_lin_err"] = _mean([float(np.hypot(row["err_vx"], row["err_vy"])) for row in inside])
+    found["mean_ang_err"] = _mean([row["err_wz"] for row in inside])
+    found["falls"] = sum(row["falls"] for row in inside)
+    standing = [r for j, r in tracking if j.command == STAND]
+    if standing:
+        fell = any(r.fell_at_s is not None for r in standing)
+        found["stand_drift_m"] = None if fell else max(r.drift_m for r in standing)
+    found["economy"] = _economy([r for j, r in tracking if j.command == WALK])
+    dead = [(j, r) for j, r in done if j.part == "dead_zone"]
+    if dead:
+        found["dead_zone"] = {
+            name: _dead_zone([(j, r) for j, r in dead if j.key[0] == axis], axis)
+            for axis, name in enumerate(("vx", "vy"))
+        }
+    for part in ("pushes", "arms"):
+        mine = [(j, r) for j, r in done if j.part == part]
+        if mine:
+            found[part] = {gait: _survived([(j, r) for j, r in mine if j.key[0] == gait]) for gait in GAITS}
+    rough = [(j, r) for j, r in done if j.part == "robustness"]
+    if rough:
+        found["robustness"] = {
+            name: _brief([r for j, r in rough if j.key[0] == name])
+            for name in dict.fromkeys(j.key[0] for j, _ in rough)
+        }
+    return found
+
+
+def trained(contract: PolicyContract, command: Command) -> bool:
+    """Whether a command lies in the policy's trained range."""
+    limits = contract.command_range
+    return bool(np.all(np.array(command) >= limits.lower - 1e-9) and np.all(np.array(command) <= limits.upper + 1e-9))
+
+
+def _keys(done: list[tuple[Job, Run]]) -> list[Command]:
+    return list(dict.fromkeys(j.command for j, _ in done))
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _row(command: Command, runs: list[Run]) -> dict[str, Any]:
+    axes = ("vx", "vy", "wz")
+    velocity, error = (np.mean([getattr(r, name) for r in runs], axis=0).tolist() for name in ("velocity", "error"))
+    return {
+        **dict(zip(axes, command, strict=True)),
+        **{f"mean_{a}": v for a, v in zip(axes, velocity, strict=True)},
+        **{f"err_{a}": v for a, v in zip(axes, error, strict=True)},
+        "falls": sum(r.fell_at_s is not None for r in runs),
+    }
+
+
+def _brief(runs: list[Run]) -> dict[str, Any]:
+    return {
+        "mean_lin_err": _mean([float(np.hypot(r.error[0], r.error[1])) for r in runs]),
+        "mean_ang_err": _mean([r.error[2] for r in runs]),
+        "falls": sum(r.fell_at_s is not None for r in runs),
+        "runs": len(runs),
+    }
+
+
+def _dead_zone(done: list[tuple[Job, Run]], axis: int) -> float | None:
+    """Smallest speed from which on every one is followed; None if the largest is not."""
+    smallest = None
+    for job, run in sorted(done, key=lambda pair: -pair[0].key[1]):
+        if run.fell_at_s is not None or run.velocity[axis] < FOLLOWED * job.key[1]:
+            break
+        smallest = job.key[1]
+    return smallest
+
+
+def _survived(done: list[tuple[Job, Run]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for impulse in dict.fromkeys(j.key[1] for j, _ in done):
+        mine = [(j, r) for j, r in done if j.key[1] == impulse]
+        stood = [r.fell_at_s is None for _, r in mine]
+        lost = [
+            round(j.conditions.push.direction_deg) for j, r in mine if r.fell_at_s is not None and j.conditions.push
+        ]
+        found[f"{impulse:g}"] = {"survived": sum(stood), "of": len(stood), "fell_deg": lost}
+    return found
+
+
+def _economy(runs: list[Run]) -> dict[str, float]:
+    names = dict.fromkeys(name for run in runs for name in run.economy)
+    return {name: float(np.mean([run.economy[name] for run in runs if name in run.economy])) for name in names}
+
+
+def lines(figures: dict[str, Any]) -> dict[str, float]:
+    """Flatten one engine's figures: name of each line -> value. A line that could not be measured is left out."""
+    found: dict[str, float | None] = {}
+    for row in figures.get("tracking", ()):
+        if not row["trained"]:
+            continue
+        for axis in ("vx", "vy", "wz"):
+            if row[axis]:
+                found[f"{axis} {row[axis]:+.2f}"] = row[f"mean_{axis}"]
+    for name in ("mean_lin_err", "mean_ang_err", "falls", "stand_drift_m"):
+        found[name] = figures.get(name)
+    for axis, speed in figures.get("dead_zone", {}).items():
+        found[f"dead zone {axis}"] = speed
+    for part, title in (("pushes", "pushes"), ("arms", "pushes, moving arms")):
+        for gait, impulses in figures.get(part, {}).items():
+            for impulse, row in impulses.items():
+                found[f"{title}, {gait}, {impulse} N.s"] = float(row["survived"])
+    for name, row in figures.get("robustness", {}).items():
+        found[f"{name}: linear error"] = row["mean_lin_err"]
+        found[f"{name}: falls"] = float(row["falls"])
+    for name, value in figures.get("economy", {}).items():
+        found[name] = value
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float]:
+    """How far the second engine's lines are from the first's, as a share of the line's own scale.
+
+    The scale of a velocity is what was commanded, of pushes their number, of anything else the larger value; errors,
+    drift and dead zone count in m/s, m or rad/s against 0.5, as a share of a tiny error says nothing.
+    """
+    one, two = lines(first), lines(second)
+    found = {}
+    for name in one.keys() & two.keys():
+        a, b = one[name], two[name]
+        if name[:2] in ("vx", "vy", "wz"):
+            scale = abs(float(name.split()[1]))
+        elif name.startswith("pushes"):
+            scale = 8.0
+        elif "err" in name or "drift" in name or "dead" in name:
+            scale = 0.5
+        else:
+            scale = max(abs(a), abs(b), 1e-9)
+        found[name] = abs(a - b) / scale
+    return {name: found[name] for name in one if name in found}
