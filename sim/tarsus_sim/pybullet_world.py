@@ -10,6 +10,7 @@ call names its client, so that several worlds live in one process.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -350,13 +351,27 @@ class PyBulletWorld:
         """PyBullet's client and body of one robot, for what this class does not do."""
         return self._robots[index]
 
-    def step_only(self, steps: int) -> None:
-        """Run the physics engine alone for some steps, with no control: the yardstick of benchmarks."""
-        for scene in self._scenes:
+    def time_engine(self, steps: int) -> float:
+        """Return the seconds that ``stepSimulation`` alone takes for all robots: the yardstick of benchmarks.
+
+        The robots go on from their present state under their present torques for so many steps; setting those is not
+        timed. Then the state is put back.
+        """
+        control, mode = pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
+        seconds = 0.0
+        for scene, part in zip(self._scenes, self._slices, strict=True):
+            client = scene.client
+            saved = pybullet.saveState(physicsClientId=client)
+            rows = self.joint_effort[part].tolist()
             for _ in range(steps):
-                pybullet.stepSimulation(physicsClientId=scene.client)
-        self._fresh.clear()
-        self._steps += steps
+                for body, row in zip(scene.bodies, rows, strict=True):
+                    control(body, self._joints, mode, forces=row, physicsClientId=client)
+                start = time.perf_counter()
+                pybullet.stepSimulation(physicsClientId=client)
+                seconds += time.perf_counter() - start
+            pybullet.restoreState(stateId=saved, physicsClientId=client)
+            pybullet.removeState(saved, physicsClientId=client)
+        return seconds
 
     def close(self) -> None:
         """Disconnect from PyBullet; a second call does nothing."""

@@ -204,6 +204,11 @@ def stand_velocity(s: WalkStep) -> Array:
     return np.mean(np.abs(s.joint_velocity), axis=1) * (1.0 - s.moving)
 
 
+def restless(s: WalkStep) -> Array:
+    """One for each robot that steps though it is told to stand: the sooner it is calm, the better."""
+    return s.moving * ~s.command.any(axis=1)
+
+
 def landing_force(s: WalkStep, limit_n: float = 500.0) -> Array:
     """Foot forces beyond about one and a half times the weight, in kN."""
     return np.sum(np.maximum(s.foot_force - limit_n, 0.0), axis=1) / 1000.0

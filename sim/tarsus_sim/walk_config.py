@@ -72,6 +72,7 @@ class RewardConfig:
     feet_yaw: float = -1.0
     stand_still: float = -2.0
     stand_velocity: float = -1.0
+    restless: float = -1.0
     landing_force: float = -0.5
     fall: float = -100.0
 

@@ -1,0 +1,179 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How fast the walking environment is, as a ratio to bare ``stepSimulation`` on the same world in the same run.
+
+Everything that training does to robots is in the figure: observations with noise, rewards, randomisation, pushes,
+resets. They walk by the policy that ships, whose own time is left out. What is compared takes turns, so that both meet
+the same machine, and medians are reported.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.errors import ConfigError
+from tarsus_core.robot_model import load_robot
+from tarsus_edge.policy_file import read_policy
+from tarsus_edge.policy_session import PolicySession
+from tarsus_policies.settings import load_settings, task_settings
+from tarsus_sim.vector_env import WalkVectorEnv
+from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_task import WalkTask
+
+POLICY = Path(__file__).parent / "pretrained" / "g1_walk.onnx"
+MODELS = {12: "legs", 29: "all"}
+"""Joints that are simulated -> the setting ``movable``."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """How much is measured."""
+
+    robots: int = 128
+    """of each core"""
+    rounds: int = 24
+    warm_up: int = 40
+    """control periods before"""
+    growth: tuple[int, ...] = (1, 16, 64, 256)
+    """numbers of robots on one core"""
+    growth_rounds: int = 8
+    workers: int = 2
+
+    def check(self) -> None:
+        """Refuse what cannot be measured.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        for name, value in (("robots", self.robots), ("rounds", self.rounds), ("workers", self.workers)):
+            if value < 1:
+                raise ConfigError(f"A benchmark with {value} {name} cannot be: give 1 or more.")
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Figures of one model."""
+
+    joints: int
+    decimation: int
+    bare_steps_per_s: float
+    """calls of stepSimulation, one robot each, on one core"""
+    env_steps_per_s: dict[int, float] = field(default_factory=dict)
+    """cores -> control periods of one robot"""
+    growth: dict[int, float] = field(default_factory=dict)
+    """robots on one core -> control periods of one robot, a second"""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON.
+
+        ``ratio`` is env_steps_per_s x decimation / bare_steps_per_s on one core; ``cores`` has the same for more, and
+        ``scaling``, how many times as fast they are as one.
+        """
+        one = self.env_steps_per_s[1]
+        ratio = self.decimation / self.bare_steps_per_s
+        cores = {
+            str(count): {"env_steps_per_s": rate, "ratio": rate * ratio, "scaling": rate / one}
+            for count, rate in self.env_steps_per_s.items()
+        }
+        return {
+            "joints": self.joints,
+            "ratio": one * ratio,
+            "env_steps_per_s": one,
+            "bare_steps_per_s": self.bare_steps_per_s,
+            "decimation": self.decimation,
+            "cores": cores,
+            "robots": {str(count): rate for count, rate in self.growth.items()},
+        }
+
+
+def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) -> dict[str, Any]:
+    """Measure the 12-joint and the 29-joint model; return plain data for JSON.
+
+    Raises:
+        ConfigError: for settings that cannot be used.
+        SimulationError: if a worker cannot start.
+    """
+    settings = settings or BenchSettings()
+    settings.check()
+    base = load_settings(task_settings("walk")).task
+    policy = PolicySession(read_policy(POLICY), load_robot("g1"))
+    found = {}
+    for joints, movable in MODELS.items():
+        say(f"{joints} joints")
+        found[str(joints)] = _measure(joints, replace(base, movable=movable), policy, settings).as_dict()
+    return {
+        "models": found,
+        "ratio": min(row["ratio"] for row in found.values()),
+        "robots_a_core": settings.robots,
+        "robots_a_client": base.robots_a_client,
+        "rounds": settings.rounds,
+    }
+
+
+def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: BenchSettings) -> Throughput:
+    """Let one core, the bare engine and all cores take turns."""
+    task = WalkTask(config, settings.robots, 0)
+    envs = {
+        count: WalkVectorEnv(config, settings.robots * count, count, seed=count)
+        for count in range(2, settings.workers + 1)
+    }
+    try:
+        steps: dict[int, Stepper] = {0: Stepper(task.reset()[0], lambda a: task.step(a)["observation"], policy)}
+        for count, env in envs.items():
+            steps[count] = Stepper(env.reset(seed=count)[0], lambda a, env=env: env.step(a)[0], policy)  # type: ignore[misc]
+        for stepper in steps.values():
+            for _ in range(settings.warm_up):
+                stepper.time_s()
+        rows = []
+        for _ in range(settings.rounds):
+            here = steps[0].time_s()
+            bare = task.world.time_engine(task.decimation)
+            rows.append([here, bare, *(steps[count].time_s() for count in envs)])
+        here, bare, *rest = np.median(rows, axis=0)
+    finally:
+        task.close()
+        for env in envs.values():
+            env.close()
+    rates = {1: settings.robots / here}
+    rates |= {count: settings.robots * count / time_s for count, time_s in zip(envs, rest, strict=True)}
+    growth = {count: _alone(config, count, policy, settings) for count in settings.growth}
+    return Throughput(joints, task.decimation, settings.robots * task.decimation / bare, rates, growth)
+
+
+def _alone(config: WalkConfig, robots: int, policy: PolicySession, settings: BenchSettings) -> float:
+    task = WalkTask(config, robots, 0)
+    try:
+        stepper = Stepper(task.reset()[0], lambda action: task.step(action)["observation"], policy)
+        for _ in range(settings.warm_up):
+            stepper.time_s()
+        return robots / float(np.median([stepper.time_s() for _ in range(settings.growth_rounds)]))
+    finally:
+        task.close()
+
+
+class Stepper:
+    """Steps an environment by a policy and times the environment alone."""
+
+    def __init__(
+        self,
+        observation: NDArray[np.float32],
+        step: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        policy: PolicySession,
+    ) -> None:
+        """Start from an observation."""
+        self._observation, self._step, self._policy = observation, step, policy
+
+    def time_s(self) -> float:
+        """Run one control period and return the seconds it took."""
+        action = self._policy.run(self._observation)
+        start = time.perf_counter()
+        self._observation = self._step(action)
+        return time.perf_counter() - start
