@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("tarsus_policies.cli_export:main", "turn a training run into policy.onnx with its contract"),
     "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
     "bench": ("tarsus_policies.cli_bench:main", "measure speed against the bare engine: tarsus bench sim"),
+    "adopt": ("tarsus_policies.cli_adopt:main", "give an ONNX policy of another project a contract"),
     "verify": ("tarsus_edge.cli_verify:main", "check a policy file and show its contract"),
 }
 """Command -> (module:function, one line of help). The function takes the arguments and returns the exit code."""

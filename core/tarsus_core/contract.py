@@ -25,13 +25,21 @@ VERSION = 1
 TERM_SIZES: dict[str, int | None] = {
     "base_angular_velocity": 3,
     "projected_gravity": 3,
+    "base_linear_velocity": 3,
     "velocity_command": 3,
+    "linear_velocity_command": 2,
+    "angular_velocity_command": 1,
     "joint_position": None,
     "joint_velocity": None,
     "last_action": None,
     "gait_phase": 2,
+    "feet_phase_sin": 2,
+    "feet_phase_cos": 2,
 }
 """Known observation terms and their sizes; None means one value a joint or action."""
+
+UNMEASURABLE = ("base_linear_velocity",)
+"""Terms that only a simulator knows."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Gait:
     """roll and pitch rate (rad/s, of both together) of a standing robot that is a disturbance"""
     recover_tilt: float = 0.1
     """tilt (rad) of a standing robot that is a disturbance"""
+    finish_step: bool = True
+    """whether a command to stand first lets the step be finished; else the clock stops at once, and goes to 0"""
 
 
 @dataclass(frozen=True)
@@ -212,6 +222,8 @@ class PolicyContract:
             low, high = getattr(self.command_range, axis)
             if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):
                 raise PolicyFileError(f"The contract's command range of {axis} is [{low}, {high}]: it must contain 0.")
+        if not isinstance(self.gait.finish_step, bool):
+            raise PolicyFileError(f"The contract's gait.finish_step is {self.gait.finish_step!r}, not true or false.")
         self._check_terms()
         self._check_golden()
 
@@ -250,6 +262,19 @@ class PolicyContract:
             _check_numbers("golden_observations", vector, self.observation_size)
         for vector in self.golden_actions:
             _check_numbers("golden_actions", vector, self.action_size)
+
+    def check_measurable(self) -> None:
+        """Refuse to run where a term of the observation cannot be measured: on a robot, and in the graph.
+
+        Raises:
+            PolicyFileError: naming the term.
+        """
+        for term in self.observation:
+            if term.name in UNMEASURABLE:
+                raise PolicyFileError(
+                    f"The policy observes '{term.name}', which no sensor of a robot measures: it runs in "
+                    "'tarsus score' alone; train one without it."
+                )
 
     def check_robot(self, robot: RobotModel) -> None:
         """Refuse to run on another robot than the one the policy was trained for.

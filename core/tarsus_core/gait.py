@@ -64,7 +64,10 @@ class GaitClock:
         half = np.floor(new * 2.0 + 1e-9)
         crossed = half > np.floor(self.phase * 2.0 + 1e-9)
         self._recover_s = np.maximum(self._recover_s - self._period_s, 0.0)
-        stop = self.moving & crossed & ~self.wants_motion(command) & (self._recover_s < 1e-9)
+        free = crossed if self._gait.finish_step else np.ones_like(crossed)
+        stop = self.moving & free & ~self.wants_motion(command) & (self._recover_s < 1e-9)
+        if not self._gait.finish_step:
+            half = np.zeros_like(half)
         self.phase = np.where(stop, half * 0.5, new) % 1.0
         self._settle_s = np.where(stop, SETTLE_S, np.maximum(self._settle_s - self._period_s, 0.0))
         self.moving = self.moving & ~stop
@@ -76,6 +79,15 @@ class GaitClock:
     def restore(self, state: tuple[Array, NDArray[np.bool_], Array, Array]) -> None:
         """Go back to what ``state`` returned."""
         self.phase, self.moving, self._recover_s, self._settle_s = state
+
+    def feet(self) -> tuple[Array, Array]:
+        """Return sin and cos (n, 2) of the phases of the left and the right foot, which are half a period apart.
+
+        At rest both are at half a period: sin 0, cos -1 (as in holosoma).
+        """
+        angle = 2.0 * np.pi * (self.phase[:, None] + np.array([0.0, 0.5]))
+        moving = self.moving[:, None]
+        return np.where(moving, np.sin(angle), 0.0), np.where(moving, np.cos(angle), -1.0)
 
     def observation(self) -> Array:
         """(n, 2) sin and cos of 2 pi phase while moving, zeros at rest."""

@@ -127,8 +127,16 @@ class PolicyInterface:
             value = state.angular_velocity_base_in_base
         elif name == "projected_gravity":
             value = projected_gravity(state.orientation_base_to_world)
+        elif name == "base_linear_velocity":
+            if state.linear_velocity_base_in_base is None:
+                raise StateError("The policy observes the base's linear velocity, which this robot does not measure.")
+            value = state.linear_velocity_base_in_base
         elif name == "velocity_command":
             value = self.velocity_command
+        elif name == "linear_velocity_command":
+            value = self.velocity_command[:, :2]
+        elif name == "angular_velocity_command":
+            value = self.velocity_command[:, 2:]
         elif name == "joint_position":
             value = state.joint_position[..., self._observed] - self.default_pose[self._observed]
         elif name == "joint_velocity":
@@ -137,6 +145,8 @@ class PolicyInterface:
             value = self.last_action
         elif name == "gait_phase":
             value = self.clock.observation()
+        elif name in ("feet_phase_sin", "feet_phase_cos"):
+            value = self.clock.feet()[name == "feet_phase_cos"]
         else:  # the contract's check refuses others
             raise StateError(f"There is no observation term '{name}'.")
         return np.reshape(value, (self.count, -1))

@@ -47,6 +47,8 @@ class RobotState:
     """(n, 3) rad/s (gyroscope)."""
     linear_acceleration_imu_in_imu: Array
     """(n, 3) m/s^2, specific force: +g upward at rest (REP-145)."""
+    linear_velocity_base_in_base: Array | None = None
+    """(n, 3) m/s; no sensor of a robot measures it: None but in a simulator."""
 
     def check(self) -> None:
         """Refuse a state that is not finite, whose arrays disagree with the names, or whose stamp no message can hold.
@@ -63,8 +65,11 @@ class RobotState:
             ("orientation_base_to_world", 4),
             ("angular_velocity_base_in_base", 3),
             ("linear_acceleration_imu_in_imu", 3),
+            ("linear_velocity_base_in_base", 3),
         ):
             value = getattr(self, name)
+            if value is None:
+                continue
             if value.shape[-1:] != (width,):
                 raise StateError(f"The state's {name} has shape {value.shape}, but its last size must be {width}.")
             if not np.isfinite(value).all():
@@ -84,6 +89,9 @@ class RobotState:
             orientation_base_to_world=self.orientation_base_to_world[index],
             angular_velocity_base_in_base=self.angular_velocity_base_in_base[index],
             linear_acceleration_imu_in_imu=self.linear_acceleration_imu_in_imu[index],
+            linear_velocity_base_in_base=(
+                None if self.linear_velocity_base_in_base is None else self.linear_velocity_base_in_base[index]
+            ),
         )
 
     def select(self, joint_names: tuple[str, ...]) -> tuple[Array, Array]:

@@ -31,7 +31,12 @@ class PolicyRunner:
     """
 
     def __init__(self, session: PolicySession, joint_names: tuple[str, ...], state_period_s: float) -> None:
-        """Prepare for states that list ``joint_names`` and come every ``state_period_s`` s."""
+        """Prepare for states that list ``joint_names`` and come every ``state_period_s`` s.
+
+        Raises:
+            PolicyFileError: if the policy observes what no robot measures.
+        """
+        session.contract.check_measurable()
         self.session = session
         self.interface = PolicyInterface(session.contract, joint_names)
         self.schedule = ControlSchedule.of(session.contract.control_period_s, state_period_s)

@@ -61,7 +61,7 @@ class PolicySession:
         if robot is not None:
             self.contract.check_robot(robot)
         self._session = _create(self.file, providers)
-        self._input, self._output = _signature(self._session, self.contract, self.file.name)
+        self._input, self._output = signature(self._session, self.contract, self.file.name)
         self._outputs = [self._output]
         self._check_golden()
 
@@ -162,8 +162,12 @@ def _create(file: PolicyFile, providers: Sequence[str]) -> onnxruntime.Inference
         raise PolicyFileError(f"ONNX Runtime cannot load '{file.name}' ({reason}): export the policy again.") from None
 
 
-def _signature(session: onnxruntime.InferenceSession, contract: PolicyContract, name: str) -> tuple[str, str]:
-    """Names of the one input and the one output, after checking their types and sizes."""
+def signature(session: onnxruntime.InferenceSession, contract: PolicyContract, name: str) -> tuple[str, str]:
+    """Names of the one input and the one output, after checking their types and sizes.
+
+    Raises:
+        PolicyFileError: if they are not those of the contract.
+    """
     names = []
     for kind, nodes, size in (
         ("input", session.get_inputs(), contract.observation_size),

@@ -33,7 +33,7 @@ def export(
 
     The network that ONNX Runtime runs is proven against the trained one on what it meets while it walks.
     """
-    _check_output(output)
+    check_output(output)
     try:  # here, because torch takes seconds to import: neither --help nor a wrong path should wait for it
         from tarsus_policies import export as exporting
     except ModuleNotFoundError as error:
@@ -67,7 +67,13 @@ def export(
     console.print(f"Next: {after}", markup=False)
 
 
-def _check_output(path: Path) -> None:
+def check_output(path: Path) -> None:
+    """Refuse, before anything is made, a policy file that could not be written.
+
+    Raises:
+        ConfigError: for a name that does not end in .onnx.
+        OutputFileError: for a folder, or an absent one.
+    """
     if path.suffix != ".onnx":
         raise ConfigError(f"The output '{path}' must be a .onnx file: give another name.")
     if path.is_dir():

@@ -19,21 +19,20 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from tarsus_core import __version__
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError, PolicyFileError
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.gait_actor import fresh_actor
+from tarsus_policies.golden import Network, golden_observations, walk_observations
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.scorer import Score
 from tarsus_policies.settings import TrainSettings
-from tarsus_policies.trial import STAND, Command, ScoreSettings, run_trial
 from tarsus_sim.walk_contract import walk_contract
 
 OPSET = 18
@@ -41,9 +40,6 @@ IR_VERSION = 9
 """of ONNX 1.14; ONNX Runtime from 1.15 on reads it"""
 MAX_DIFFERENCE = 1e-5
 """between an action of torch and of ONNX Runtime; see GOLDEN_ATOL in tarsus_edge.policy_session"""
-GOLDEN_COMMANDS: tuple[Command, ...] = (STAND, (0.5, 0.0, 0.0), (0.0, 0.2, 0.0), (0.3, 0.0, -0.4))
-GOLDEN_SECONDS = 4.0
-GOLDEN_PER_COMMAND = 4
 PACKAGES = ("torch", "rsl-rl-lib", "onnx", "onnxscript", "onnxruntime", "pybullet", "numpy")
 
 Floats = NDArray[np.float32]
@@ -143,39 +139,6 @@ def _strip(model: onnx.ModelProto) -> None:
         del part.metadata_props[:]
         part.doc_string = ""
     del model.graph.value_info[:]
-
-
-class Network:
-    """An ONNX network that no contract covers yet, run as ``PolicySession`` runs it, row by row on one thread."""
-
-    def __init__(self, model: bytes, contract: PolicyContract) -> None:
-        self.contract = contract
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def run(self, observation: NDArray[np.floating]) -> Floats:
-        """Actions (n, action_size) for observations (n, observation_size)."""
-        rows = np.asarray(observation, dtype=np.float32)
-        return np.concatenate([self._session.run(None, {"observation": rows[i : i + 1]})[0] for i in range(len(rows))])
-
-
-def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
-    """Observations (k, observation_size), one array a command, that the policy meets while it walks the robot."""
-    settings = ScoreSettings(seconds=seconds, settle_s=0.0, stand_s=0.2)
-    seen = []
-    for seed, command in enumerate(GOLDEN_COMMANDS):
-        rows: list[Floats] = []
-        run_trial(network, robot, command, seed, settings, watch=rows.append)
-        seen.append(np.concatenate(rows))
-    return seen
-
-
-def golden_observations(seen: list[Floats], each: int = GOLDEN_PER_COMMAND) -> Floats:
-    """Choose ``each`` observations of every walk, spread over it by a seeded draw."""
-    rng = np.random.default_rng(0)
-    return np.concatenate([rows[np.sort(rng.choice(len(rows), min(each, len(rows)), replace=False))] for rows in seen])
 
 
 def export_policy(checkpoint: Checkpoint) -> Exported:

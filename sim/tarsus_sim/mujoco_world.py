@@ -149,6 +149,7 @@ class MujocoWorld:
             orientation_base_to_world=quat,
             angular_velocity_base_in_base=data.qvel[None, 3:6].copy(),
             linear_acceleration_imu_in_imu=self._acceleration.copy(),
+            linear_velocity_base_in_base=quat_rotate_inverse(quat, data.qvel[None, :3]),
         )
         force = self.foot_contact_force()
         return state, GroundTruth(data.qpos[None, :3].copy(), data.qvel[None, :3].copy(), force > 1.0, force)

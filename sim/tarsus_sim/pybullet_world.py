@@ -290,6 +290,7 @@ class PyBulletWorld:
             orientation_base_to_world=quat,
             angular_velocity_base_in_base=quat_rotate_inverse(quat, angular),
             linear_acceleration_imu_in_imu=self._acceleration.copy(),
+            linear_velocity_base_in_base=quat_rotate_inverse(quat, linear),
         )
         force = self.foot_contact_force()
         return state, GroundTruth(position - self._origin, linear, force > 1.0, force)

@@ -25,6 +25,7 @@ def state(**changes: Any) -> RobotState:
         "orientation_base_to_world": np.array([0.0, 0.0, 0.0, 1.0]),
         "angular_velocity_base_in_base": np.zeros(3),
         "linear_acceleration_imu_in_imu": np.array([0.0, 0.0, 9.81]),
+        "linear_velocity_base_in_base": np.array([0.5, 0.0, 0.0]),
     }
     return RobotState(1.0, NAMES, **{**fields, **changes})
 
@@ -36,6 +37,7 @@ def command(**changes: Any) -> JointCommand:
 
 def test_a_good_state_passes_alone_and_in_a_batch() -> None:
     state().check()
+    state(linear_velocity_base_in_base=None).check()  # a robot measures none
     batch = {f.name: np.stack([getattr(state(), f.name)] * 4) for f in dataclasses.fields(RobotState)[2:]}
     many = RobotState(1.0, NAMES, **batch)
     many.check()

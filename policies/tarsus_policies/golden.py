@@ -1,0 +1,66 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Golden vectors: what a new policy meets while it walks, and what it answers; every runtime must answer the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from tarsus_core.contract import PolicyContract
+from tarsus_core.errors import PolicyFileError
+from tarsus_core.robot_model import RobotModel
+from tarsus_edge.policy_session import signature
+from tarsus_policies.trial import STAND, Command, ScoreSettings, run_trial
+
+GOLDEN_COMMANDS: tuple[Command, ...] = (STAND, (0.5, 0.0, 0.0), (0.0, 0.2, 0.0), (0.3, 0.0, -0.4))
+GOLDEN_SECONDS = 4.0
+GOLDEN_PER_COMMAND = 4
+
+Floats = NDArray[np.float32]
+
+
+class Network:
+    """An ONNX network that no contract covers yet, run as ``PolicySession`` runs it, row by row on one thread."""
+
+    def __init__(self, model: bytes, contract: PolicyContract) -> None:
+        """Load it.
+
+        Raises:
+            PolicyFileError: if ONNX Runtime cannot, or its input and output are not those of the contract.
+        """
+        self.contract = contract
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what goes wrong is raised, not printed
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no common public base
+            raise PolicyFileError(f"ONNX Runtime cannot load the model ({' '.join(str(error).split())}).") from None
+        self._input, self._output = signature(self._session, contract, "model")
+
+    def run(self, observation: NDArray[np.floating]) -> Floats:
+        """Actions (n, action_size) for observations (n, observation_size)."""
+        rows = np.asarray(observation, dtype=np.float32)
+        return np.concatenate(
+            [self._session.run([self._output], {self._input: rows[i : i + 1]})[0] for i in range(len(rows))]
+        )
+
+
+def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
+    """Observations (k, observation_size), one array a command, that the policy meets while it walks the robot."""
+    settings = ScoreSettings(seconds=seconds, settle_s=0.0, stand_s=0.2)
+    seen = []
+    for seed, command in enumerate(GOLDEN_COMMANDS):
+        rows: list[Floats] = []
+        run_trial(network, robot, command, seed, settings, watch=rows.append)
+        seen.append(np.concatenate(rows))
+    return seen
+
+
+def golden_observations(seen: list[Floats], each: int = GOLDEN_PER_COMMAND) -> Floats:
+    """Choose ``each`` observations of every walk, spread over it by a seeded draw."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rows[np.sort(rng.choice(len(rows), min(each, len(rows)), replace=False))] for rows in seen])
