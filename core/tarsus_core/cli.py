@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "teleop": ("tarsus_nodes.teleop_node:command", "drive a running robot with the keyboard"),
     "launch": ("tarsus_edge.launcher.cli:main", "run a ROS 2 launch file: tarsus launch sim [arg:=value ...]"),
     "train": ("tarsus_policies.cli_train:main", "train a policy: tarsus train walk"),
+    "curves": ("tarsus_policies.cli_curves:main", "draw the learning curves of training runs, side by side"),
+    "play": ("tarsus_policies.cli_play:main", "film what a training run or a policy file does"),
     "export": ("tarsus_policies.cli_export:main", "turn a training run into policy.onnx with its contract"),
     "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
     "bench": ("tarsus_policies.cli_bench:main", "measure speed against the bare engine: tarsus bench sim"),

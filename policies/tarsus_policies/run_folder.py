@@ -59,13 +59,21 @@ class RunFolder:
         """Read the resolved settings back.
 
         Raises:
-            ConfigError: if this is no run folder.
+            ConfigError: if this is no run folder, or of a version with other settings.
+        """
+        self.check()
+        return load_settings(self.settings_file, overrides)
+
+    def check(self) -> None:
+        """Refuse a folder that is no run.
+
+        Raises:
+            ConfigError: naming it.
         """
         if not self.settings_file.is_file():
             raise ConfigError(
                 f"'{self.path}' is no training run (it has no settings.yaml): give a folder that 'tarsus train' made."
             )
-        return load_settings(self.settings_file, overrides)
 
     def updates(self) -> list[int]:
         """Updates that have a checkpoint, oldest first."""

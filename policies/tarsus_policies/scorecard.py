@@ -21,9 +21,8 @@ from tarsus_edge.policy_file import PolicyFile, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.score_pool import Say, run_jobs
 from tarsus_policies.scorer import Score
-from tarsus_policies.trial import STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
+from tarsus_policies.trial import ENGINES, STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
 
-ENGINES = ("pybullet", "mujoco")
 PARTS = ("tracking", "dead_zone", "pushes", "arms", "robustness")
 WALK: Command = (0.5, 0.0, 0.0)
 GAITS: dict[str, Command] = {"walk": WALK, "stand": STAND}

@@ -26,7 +26,7 @@ from tarsus_core.errors import ConfigError, SimulationError, StateError
 from tarsus_core.observation import PolicyInterface
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_from_rpy, quat_multiply, quat_rotate_yaw_inverse, tilt_angle, yaw_from_quat
-from tarsus_core.state import JointCommand, RobotState
+from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_sim.arm_motion import ArmMotion
 from tarsus_sim.mujoco_world import MujocoWorld
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
@@ -36,6 +36,7 @@ from tarsus_sim.walk_config import RandomConfig
 Array = NDArray[np.float64]
 Command = tuple[float, float, float]
 STAND: Command = (0.0, 0.0, 0.0)
+ENGINES = ("pybullet", "mujoco")
 GRAVITY = 9.81
 LOADED_N = 20.0
 """A foot that carries more than this is on the ground, and must not slip."""
@@ -159,6 +160,7 @@ def run_trial(
     settings: ScoreSettings,
     watch: Callable[[NDArray[np.float32]], None] | None = None,
     conditions: Conditions | None = None,
+    record: Callable[[RobotState, GroundTruth], None] | None = None,
 ) -> Run:
     """Walk one robot by one command.
 
@@ -170,6 +172,7 @@ def run_trial(
         settings: how long, and what is drawn.
         watch: called with each observation (1, observation_size).
         conditions: what is done to the robot.
+        record: called with each state and what only the simulator knows of it, one robot each.
     """
     contract, conditions = policy.contract, conditions or Conditions()
     period = contract.control_period_s
@@ -196,6 +199,8 @@ def run_trial(
         sent: deque[JointCommand] = deque(maxlen=late + 1)
         for k in range(stand + end):
             wanted = np.array([command if k >= stand else STAND])
+            if record is not None:
+                record(state, truth)
             if k == stand:
                 start = truth.position_base_in_world[0]
             push = conditions.push

@@ -18,6 +18,12 @@ from tarsus_core.state import GroundTruth, JointCommand, RobotState
 
 Array = NDArray[np.float64]
 
+_MEASURED = (
+    *("joint_position", "joint_velocity", "joint_effort", "orientation_base_to_world"),
+    *("angular_velocity_base_in_base", "linear_acceleration_imu_in_imu"),
+)
+"""What sensors measure, of a state, in order."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -53,7 +59,7 @@ class Recording:
         return RobotState(
             float(self.stamp_s[row]),
             self.joint_names,
-            *(getattr(self, f.name)[row] for f in dataclasses.fields(RobotState)[2:]),
+            *(getattr(self, name)[row] for name in _MEASURED),
         )
 
     def save(self, path: Path) -> None:
@@ -101,7 +107,7 @@ class Recorder:
         self._rows.append(
             (
                 state.stamp_s,
-                *(getattr(state, f.name) for f in dataclasses.fields(RobotState)[2:]),
+                *(getattr(state, name) for name in _MEASURED),
                 truth.position_base_in_world,
                 np.nan if command is None else command.stamp_s,
                 *((nothing,) * 3 if command is None else (command.position, command.kp, command.kd)),

@@ -51,7 +51,7 @@ def test_rows_give_back_the_states(robot: RobotModel) -> None:
     want = state_of(robot, 3 * 0.02, joint_velocity=3 * 0.1, roll=3 * 0.01)
     have = made.state(3)
     assert have.stamp_s == want.stamp_s == 0.06
-    for field in dataclasses.fields(RobotState)[2:]:
+    for field in dataclasses.fields(RobotState)[2:-1]:  # the last is what no robot measures
         assert getattr(have, field.name).tobytes() == getattr(want, field.name).tobytes(), field.name
     assert made.position_base_in_world[3].tolist() == [3 * 0.01, 0.1, 0.77]
 

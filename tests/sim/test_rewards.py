@@ -114,6 +114,8 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], float, float]] = [
     # told to stand: mean of 0.3, 0.6, 0; told to walk: nothing
     ("stand_still", {"joint_position": [[0.3, -0.6, 0], [1, 1, 1]], "moving": [0, 1]}, (), 0.3, 0),
     ("stand_velocity", {"joint_velocity": [[3, -6, 0], [1, 1, 1]], "moving": [0, 1]}, (), 3, 0),
+    # told to stand, and steps; told to walk
+    ("restless", {"command": [[0, 0, 0], [0.5, 0, 0]], "moving": [1, 1]}, (), 1, 0),
     # 700 N is 200 N too much; 400 N is fine
     ("landing_force", {"foot_force": [[700, 400], [300, 300]]}, (), 0.2, 0),
 ]
