@@ -9,6 +9,7 @@ the same machine, and medians are reported.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,9 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.settings import load_settings, task_settings
-from tarsus_sim.vector_env import WalkVectorEnv
+from tarsus_sim.vector_env import GC_THRESHOLD, WalkVectorEnv
 from tarsus_sim.walk_config import WalkConfig
-from tarsus_sim.walk_task import WalkTask
+from tarsus_sim.walk_task import JOINTS_A_CLIENT, WalkTask
 
 POLICY = Path(__file__).parent / "pretrained" / "g1_walk.onnx"
 MODELS = {12: "legs", 29: "all"}
@@ -103,6 +104,7 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
     """
     settings = settings or BenchSettings()
     settings.check()
+    gc.set_threshold(GC_THRESHOLD)
     base = load_settings(task_settings("walk")).task
     policy = PolicySession(read_policy(POLICY), load_robot("g1"))
     found = {}
@@ -113,7 +115,7 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
         "models": found,
         "ratio": min(row["ratio"] for row in found.values()),
         "robots_a_core": settings.robots,
-        "robots_a_client": base.robots_a_client,
+        "joints_a_client": JOINTS_A_CLIENT,
         "rounds": settings.rounds,
     }
 
@@ -137,15 +139,18 @@ def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: B
             here = steps[0].time_s()
             bare = task.world.time_engine(task.decimation)
             rows.append([here, bare, *(steps[count].time_s() for count in envs)])
-        here, bare, *rest = np.median(rows, axis=0)
+        table = np.array(rows)
+        here, bare = np.median(table[:, 0]), np.median(table[:, 1] / table[:, 0])
+        scaling = [float(np.median(table[:, 0] * count / table[:, 2 + k])) for k, count in enumerate(envs)]
     finally:
         task.close()
         for env in envs.values():
             env.close()
-    rates = {1: settings.robots / here}
-    rates |= {count: settings.robots * count / time_s for count, time_s in zip(envs, rest, strict=True)}
+    # ratios of neighbours in time, because the machine does not keep its speed
+    rates = {1: float(settings.robots / here)}
+    rates |= {count: rates[1] * times for count, times in zip(envs, scaling, strict=True)}
     growth = {count: _alone(config, count, policy, settings) for count in settings.growth}
-    return Throughput(joints, task.decimation, settings.robots * task.decimation / bare, rates, growth)
+    return Throughput(joints, task.decimation, rates[1] * task.decimation / float(bare), rates, growth)
 
 
 def _alone(config: WalkConfig, robots: int, policy: PolicySession, settings: BenchSettings) -> float:

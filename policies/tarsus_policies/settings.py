@@ -155,7 +155,7 @@ def check(settings: TrainSettings) -> None:
         ("ppo.init_std", p.init_std, p.init_std > 0.0, "positive"),
         ("task.gait.period_s", s.task.gait.period_s, 0.2 <= s.task.gait.period_s <= 3.0, "0.2 to 3 s"),
         ("task.episode_s", s.task.episode_s, s.task.episode_s >= 1.0, "1 s or more"),
-        ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 1, "1 or more"),
+        ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 0, "0 or more"),
         ("ppo.minibatches", p.minibatches, 1 <= p.minibatches <= s.robots * p.steps_per_update, "1 to the batch size"),
     ]
     for name, value, fine, wanted in wrong:

@@ -21,9 +21,9 @@ def read_joints(scene: Scene) -> tuple[list[float], list[float]]:
     positions: list[float] = []
     velocities: list[float] = []
     for body in scene.bodies:
-        columns = zip(*read(body, joints, physicsClientId=client), strict=True)
-        positions += next(columns)
-        velocities += next(columns)
+        for position, velocity, _, _ in read(body, joints, physicsClientId=client):
+            positions.append(position)
+            velocities.append(velocity)
     return positions, velocities
 
 

@@ -240,7 +240,8 @@ class PyBulletWorld:
             raise SimulationError(
                 f"The simulation of robot {bad} is no longer finite at {self.time_s:.3f} s: lower the gains."
             )
-        return np.array(positions).reshape(shape), np.array(velocities).reshape(shape)
+        count = len(positions)
+        return np.fromiter(positions, float, count).reshape(shape), np.fromiter(velocities, float, count).reshape(shape)
 
     def _store(self, k: int, effort: Array, position: Array, velocity: Array) -> None:
         """Take over how client ``k`` was stepped; what else was read of it is out of date."""

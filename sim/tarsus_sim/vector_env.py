@@ -30,6 +30,8 @@ from tarsus_sim.walk_env import action_space, observation_space
 from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask
 
 WORKER_TIMEOUT_S = 120.0
+GC_THRESHOLD = 50_000
+"""PyBullet returns many tuples, none of them in a cycle: looking for cycles costs 3 % of a step."""
 
 
 class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
@@ -243,7 +245,7 @@ def _work(
 ) -> None:
     """Serve one worker's robots until told to close, or until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's: it closes the workers after saving
-    gc.set_threshold(50_000)  # PyBullet returns many tuples, none of them in a cycle: looking for cycles costs 3 %
+    gc.set_threshold(GC_THRESHOLD)
     parent = os.getppid()
     memory = SharedMemory(name=memory_name, **_UNTRACKED)
     task = None

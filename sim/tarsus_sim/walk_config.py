@@ -161,4 +161,6 @@ class WalkConfig:
     assist: AssistConfig = AssistConfig()
     randomise: bool = True
     """False: nominal robot, no noise, no pushes, no delay"""
-    robots_a_client: int = 16
+    robots_a_client: int = 0
+    """robots that share a PyBullet client, at most; 0: as many as have about 400 joints, which is what a core's cache
+    holds: fewer make Python's share larger, more make PyBullet slower"""

@@ -30,6 +30,7 @@ from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_random import draw_commands, draw_pushes, draw_steps, draw_variations
 
 Array = NDArray[np.float64]
+JOINTS_A_CLIENT = 400
 FALL_TILT_RAD = 0.9
 FALL_HEIGHT_M = 0.45
 REWARD_NAMES = tuple(f.name for f in fields(RewardConfig))
@@ -58,7 +59,7 @@ class WalkTask:
             movable=movable,
             capsules=config.capsules,
             accelerometer=False,
-            robots_a_client=config.robots_a_client,
+            robots_a_client=config.robots_a_client or max(1, JOINTS_A_CLIENT // len(movable or self.robot.joint_names)),
         )
         variations = draw_variations(self.rng, config.random, count) if config.randomise else None
         self.world = PyBulletWorld(self.robot, world_config, count, variations)
