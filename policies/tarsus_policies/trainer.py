@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from tarsus_core.errors import ConfigError, SimulationError, TarsusError
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
+from tarsus_policies.nan_guard import NanGuard
 from tarsus_policies.rsl_env import RslWalkEnv
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.settings import TrainSettings
@@ -68,6 +69,7 @@ class Trainer:
             initial: a checkpoint of another run whose networks this run starts from.
         """
         self.settings, self.folder = settings, folder
+        self.guard = NanGuard()
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
@@ -154,11 +156,11 @@ class Trainer:
         falls, error, reward = 0, 0.0, 0.0
         with torch.inference_mode():
             for _ in range(ppo.steps_per_update):
-                obs, rewards, dones, extras = self.env.step(algorithm.act(obs))
-                if not torch.isfinite(rewards).all():
-                    raise TrainingError(
-                        f"A reward is not finite at update {progress.update}: the last checkpoint is kept."
-                    )
+                actions = algorithm.act(obs)
+                seen, obs, rewards, dones, extras = obs, *self._step(actions)
+                bad = self.guard.add(seen["policy"].numpy(), actions.numpy(), rewards.numpy())
+                if bad is not None:
+                    raise TrainingError(f"Training stops at update {progress.update}: {bad}. {self._dump()}")
                 algorithm.process_env_step(obs, rewards, dones, extras)
                 falls += extras["falls"]
                 infos = extras["infos"]
@@ -202,6 +204,18 @@ class Trainer:
         }
         for name, value in scalars.items():
             writer.add_scalar(name, value, progress.steps)
+
+    def _step(self, actions: torch.Tensor) -> tuple[Any, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Run one control period; a simulation that fails leaves its last second behind."""
+        try:
+            return self.env.step(actions)
+        except SimulationError as error:
+            raise SimulationError(f"{error} {self._dump()}") from None
+
+    def _dump(self) -> str:
+        """Write down the last second, and say where."""
+        path = self.guard.dump(self.folder.path / f"last_second_{self.progress.update}.npz")
+        return f"The last second is in '{path}', the last good checkpoint is kept."
 
     def _follow_kl(self) -> float:
         """KL divergence of the whole update, on part of its batch; the learning rate follows it."""

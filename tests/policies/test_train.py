@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,7 +24,8 @@ from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_policies import run_folder
 from tarsus_policies.run_folder import CheckpointError, RunFolder
 from tarsus_policies.settings import TrainSettings, load_settings, task_settings
-from tarsus_policies.trainer import Progress, Trainer
+from tarsus_policies.trainer import Progress, Trainer, TrainingError
+from tarsus_sim.vector_env import WalkVectorEnv
 
 SMALL = ["robots=4", "workers=0", "ppo.steps_per_update=4", "ppo.epochs=1", "ppo.minibatches=1"]
 
@@ -224,3 +227,37 @@ def test_bad_options_say_one_sentence(
     assert said in printed
     assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["reward", "simulation"])
+def test_what_is_not_finite_stops_training_and_leaves_the_last_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    _train(tmp_path / "a", 1)
+    run = RunFolder(tmp_path / "a")
+    trainer = Trainer(run.settings(), run, True)
+    step, calls = WalkVectorEnv.step, []
+
+    def broken(env: WalkVectorEnv, actions: Any) -> Any:
+        calls.append(actions)
+        if kind == "simulation" and len(calls) == 3:
+            raise SimulationError("The simulation of robot 2 is no longer finite at 1.000 s: lower the gains.")
+        observation, reward, *rest = step(env, actions)
+        if len(calls) == 3:
+            reward[2] = np.nan
+        return observation, reward, *rest
+
+    monkeypatch.setattr(WalkVectorEnv, "step", broken)
+    words = "reward of robot 2 is nan" if kind == "reward" else "robot 2 is no longer finite"
+    try:
+        with pytest.raises((TrainingError, SimulationError), match=words) as caught:
+            trainer.run(lambda p: False, lambda p: None)
+    finally:
+        trainer.close()
+    dump = run.path / "last_second_1.npz"
+    assert f"'{dump}'" in str(caught.value)
+    with np.load(dump) as data:
+        assert len(data["reward"]) == (3 if kind == "reward" else 2)
+        assert data["observation"].shape[1:] == (4, trainer.env.env.contract.observation_size)
+    assert 1 in run.updates()  # nothing is lost
+    run.load(1)
