@@ -38,6 +38,9 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")
     ] = None,
+    clip_every: Annotated[
+        float | None, typer.Option(help="Film a checkpoint every so many minutes, into the run's folder clips.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
 ) -> None:
     """Train a policy with PPO in PyBullet.
@@ -47,7 +50,7 @@ def train(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: one thread a simulation process
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin on the workers' cores
-    for name, value in (("--minutes", minutes), ("--steps", steps)):
+    for name, value in (("--minutes", minutes), ("--steps", steps), ("--clip-every", clip_every)):
         if value is not None and not value > 0:
             raise ConfigError(f"{name} is {value}: it must be positive.")
     overrides = list(set_ or [])
@@ -78,12 +81,20 @@ def train(
         settings = load_settings(config or known, overrides)
         folder = RunFolder(run or Path("runs") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
-    _train(settings, folder, resume is not None, initial, minutes, steps, quiet)
+    _train(settings, folder, resume is not None, initial, minutes, steps, clip_every, quiet)
 
 
 def _train(
-    settings: Any, folder: Any, resume: bool, initial: Any, minutes: float | None, steps: int | None, quiet: bool
+    settings: Any,
+    folder: Any,
+    resume: bool,
+    initial: Any,
+    minutes: float | None,
+    steps: int | None,
+    clip_every: float | None,
+    quiet: bool,
 ) -> None:
+    from tarsus_policies.clips import Clips
     from tarsus_policies.progress_bar import TrainingBar
     from tarsus_policies.trainer import Progress, Trainer
 
@@ -104,10 +115,13 @@ def _train(
         return max(shares) if shares else None
 
     print(f"Training into {folder.path}; curves: tensorboard --logdir {folder.path.parent}", file=sys.stderr)
+    clips = Clips(folder.path, None if clip_every is None else 60.0 * clip_every)
+    finished = False
     try:
         with TrainingBar(hidden=quiet) as bar:
-            path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)))
+            path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)), clips.saved)
         print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
+        finished = True
     except (KeyboardInterrupt, SimulationError):
         print(
             f"\nStopped at {trainer.progress.steps:,} steps; saved. Go on: tarsus train --resume {folder.path}",
@@ -117,6 +131,7 @@ def _train(
         raise
     finally:
         trainer.close()
+        clips.close(wait=finished)
     print(f"Next: tarsus export {folder.path}", file=sys.stderr)
 
 

@@ -88,12 +88,18 @@ class Trainer:
             self.close()
             raise
 
-    def run(self, should_stop: Callable[[Progress], bool], report: Callable[[Progress], None]) -> Path:
+    def run(
+        self,
+        should_stop: Callable[[Progress], bool],
+        report: Callable[[Progress], None],
+        saved: Callable[[Path], None] = lambda path: None,
+    ) -> Path:
         """Train; save every ``save_every_s``, at the end, and when interrupted. Return the last checkpoint.
 
         Args:
             should_stop: asked after every update.
             report: told of every update.
+            saved: told of every checkpoint but the last.
         """
         writer = SummaryWriter(str(self.folder.path))
         saved_at = time.monotonic()
@@ -104,6 +110,7 @@ class Trainer:
                 report(self.progress)
                 if time.monotonic() - saved_at >= self.settings.save_every_s:
                     path, saved_at = self.save(), time.monotonic()
+                    saved(path)
         except (KeyboardInterrupt, SimulationError):  # the networks are as good as after the last update
             self.save()
             raise
