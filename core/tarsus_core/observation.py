@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import StateError
 from tarsus_core.gait import GaitClock
-from tarsus_core.rotations import projected_gravity
+from tarsus_core.rotations import projected_gravity, tilt_angle
 from tarsus_core.state import JointCommand, RobotState, joint_indices
 
 Array = NDArray[np.float64]
@@ -70,11 +70,10 @@ class PolicyInterface:
         A state of one robot may come without the leading dimension.
         """
         self.velocity_command = self.clamp_command(np.reshape(velocity_command, (self.count, 3)))
-        gravity = projected_gravity(state.orientation_base_to_world)
         self.clock.start(
             self.velocity_command,
             np.linalg.norm(np.reshape(state.angular_velocity_base_in_base, (self.count, 3))[:, :2], axis=1),
-            np.arccos(np.clip(-np.reshape(gravity, (self.count, 3))[:, 2], -1.0, 1.0)),
+            np.reshape(tilt_angle(state.orientation_base_to_world), self.count),
         )
         parts: list[Array] = []
         for term, history in zip(self.contract.observation, self._history, strict=True):

@@ -159,6 +159,10 @@ class JointCommand:
                     f"The command's {name} of joint '{joint}' is {value[bad][0]}, which no actuator may get."
                 )
 
+    def torque(self, position: Array, velocity: Array) -> Array:
+        """Return the torque that the actuators are asked for at these joint positions and velocities, unlimited."""
+        return self.effort + self.kp * (self.position - position) + self.kd * (self.velocity - velocity)
+
     def ordered(self, joint_names: tuple[str, ...]) -> JointCommand:
         """Return the same command with its joints in another order.
 

@@ -22,7 +22,7 @@ from tarsus_core.errors import ConfigError, RobotModelError, suggest
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
-from tarsus_policies.golden import Network, golden_observations, walk_observations
+from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
 
 Values = tuple[float, ...]
 KEYS = (
@@ -57,16 +57,12 @@ def adopt(model: Path, contract: Path) -> Adopted:
     golden = golden_observations(seen)
     described = replace(
         described,
-        golden_observations=_rows(golden),
-        golden_actions=_rows(network.run(golden)),
+        golden_observations=golden_rows(golden),
+        golden_actions=golden_rows(network.run(golden)),
     )
     file = parse_policy(attach_contract(data, described), model.name)
     PolicySession(file, robot)
     return Adopted(file, sum(map(len, seen)))
-
-
-def _rows(values: Any) -> tuple[Values, ...]:
-    return tuple(tuple(row) for row in values.astype(np.float64).tolist())
 
 
 def _read(path: Path) -> bytes:
@@ -97,16 +93,15 @@ def read_contract(path: Path) -> PolicyContract:
     joints = _joints(entries["joints"], robot)
     action = _mapping(entries["action"], "action", ("joints", "scale", "clip"))
     driven = _joints(action.get("joints", list(joints)), robot)
-    order = robot.indices(robot.joint_names)
-    pose = _per_joint(entries.get("default_pose"), "default_pose", robot, joints, robot.default_pose[order])
+    pose = _per_joint(entries.get("default_pose"), "default_pose", robot, joints, robot.default_pose)
     contract = PolicyContract(
         robot=robot.name,
         urdf_sha256=robot.urdf_sha256,
         joint_names=robot.joint_names,
         default_pose=pose,
-        kp=_per_joint(entries.get("kp"), "kp", robot, joints, robot.kp[order]),
-        kd=_per_joint(entries.get("kd"), "kd", robot, joints, robot.kd[order]),
-        effort_limit_nm=tuple(robot.effort_limit_nm[order].tolist()),
+        kp=_per_joint(entries.get("kp"), "kp", robot, joints, robot.kp),
+        kd=_per_joint(entries.get("kd"), "kd", robot, joints, robot.kd),
+        effort_limit_nm=tuple(robot.effort_limit_nm.tolist()),
         action_joint_names=driven,
         action_scale=_scale(action.get("scale", 1.0), robot, driven),
         action_clip=_number(action.get("clip", 100.0), "action.clip"),

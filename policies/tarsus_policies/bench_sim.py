@@ -13,6 +13,7 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: B
     try:
         steps: dict[int, Stepper] = {0: Stepper(task.reset()[0], lambda a: task.step(a)["observation"], policy)}
         for count, env in envs.items():
-            steps[count] = Stepper(env.reset(seed=count)[0], lambda a, env=env: env.step(a)[0], policy)  # type: ignore[misc]
+            steps[count] = Stepper(env.reset(seed=count)[0], partial(_step, env), policy)
         for stepper in steps.values():
             for _ in range(settings.warm_up):
                 stepper.time_s()
@@ -151,6 +152,10 @@ def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: B
     rates |= {count: rates[1] * times for count, times in zip(envs, scaling, strict=True)}
     growth = {count: _alone(config, count, policy, settings) for count in settings.growth}
     return Throughput(joints, task.decimation, rates[1] * task.decimation / float(bare), rates, growth)
+
+
+def _step(env: WalkVectorEnv, action: NDArray[np.float32]) -> NDArray[np.float32]:
+    return env.step(action)[0]
 
 
 def _alone(config: WalkConfig, robots: int, policy: PolicySession, settings: BenchSettings) -> float:

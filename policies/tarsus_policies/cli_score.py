@@ -89,15 +89,14 @@ class GateError(TarsusError):
 
 def _show(cards: list[Scorecard]) -> None:
     console = Console(highlight=False)
-    for card in cards:
-        if len(cards) > 1:
-            continue
-        console.print(score_table(card.score))
-        console.print(score_summary(card.score))
-        if len(card.engines) > 1 or any(part in figures for figures in card.engines.values() for part in PARTS[1:]):
-            console.print(card_table(card))
     if len(cards) > 1:
         console.print(comparison_table(cards))
+        return
+    (card,) = cards
+    console.print(score_table(card.score))
+    console.print(score_summary(card.score))
+    if len(card.engines) > 1 or any(part in figures for figures in card.engines.values() for part in PARTS[1:]):
+        console.print(card_table(card))
 
 
 def _plain(cards: list[Scorecard], missed: dict[str, list[str]], gate: str | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.gait_actor import fresh_actor
-from tarsus_policies.golden import Network, golden_observations, walk_observations
+from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.scorer import Score
 from tarsus_policies.settings import TrainSettings
@@ -161,8 +161,8 @@ def export_policy(checkpoint: Checkpoint) -> Exported:
         contract,
         actuator=_plain(contract.actuator),
         provenance=provenance(checkpoint),
-        golden_observations=_rows(golden),
-        golden_actions=_rows(run_torch(module, golden)),
+        golden_observations=golden_rows(golden),
+        golden_actions=golden_rows(run_torch(module, golden)),
     )
     file = parse_policy(attach_contract(model, contract), "the new policy")
     PolicySession(file, robot)
@@ -210,10 +210,6 @@ def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
             "versions": {"tarsus": __version__, **{name: version(name) for name in PACKAGES}},
         }
     )
-
-
-def _rows(values: Floats) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in values.astype(np.float64).tolist())
 
 
 def _plain(value: Any) -> Any:

@@ -64,3 +64,8 @@ def golden_observations(seen: list[Floats], each: int = GOLDEN_PER_COMMAND) -> F
     """Choose ``each`` observations of every walk, spread over it by a seeded draw."""
     rng = np.random.default_rng(0)
     return np.concatenate([rows[np.sort(rng.choice(len(rows), min(each, len(rows)), replace=False))] for rows in seen])
+
+
+def golden_rows(values: Floats) -> tuple[tuple[float, ...], ...]:
+    """Turn observations or actions (n, size) into what a contract holds, at full precision."""
+    return tuple(tuple(row) for row in values.astype(np.float64).tolist())

@@ -17,10 +17,10 @@ import numpy as np
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
-from tarsus_edge.policy_file import PolicyFile, parse_policy
+from tarsus_edge.policy_file import PolicyFile
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.score_pool import Say, run_jobs
-from tarsus_policies.scorer import Score
+from tarsus_policies.scorer import Score, command_row, load_for_trials
 from tarsus_policies.trial import ENGINES, STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
 
 PARTS = ("tracking", "dead_zone", "pushes", "arms", "robustness")
@@ -78,7 +78,6 @@ class Scorecard:
     """of the grid, in the first engine"""
     engines: dict[str, dict[str, Any]]
     """engine -> part -> figures"""
-    settings: CardSettings = field(default_factory=CardSettings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: what ``Score.as_dict`` returns, and the parts of each engine."""
@@ -113,7 +112,7 @@ def measure(
     runs = run_jobs(prepare, jobs, workers, progress)
     done = list(zip(jobs, runs, strict=True))
     engines = {
-        engine: summarise([(j, r) for j, r in done if j.conditions.engine == engine], settings, file.contract)
+        engine: summarise([(j, r) for j, r in done if j.conditions.engine == engine], file.contract)
         for engine in settings.engines
     }
     grid = [
@@ -122,13 +121,12 @@ def measure(
         if j.part == "tracking" and j.conditions.engine == settings.engines[0] and j.command in settings.score.commands
     ]
     score = Score(file.sha256, file.contract.graph_sha256, file.contract.robot, settings.score, tuple(grid))
-    return Scorecard(file.name, score, engines, settings)
+    return Scorecard(file.name, score, engines)
 
 
 def _prepare(data: bytes, name: str, robot: str, settings: ScoreSettings) -> Callable[[Job], Run]:
     """Load the policy once a process."""
-    model = load_robot(robot)
-    session = PolicySession(parse_policy(data, name), model)
+    session, model = load_for_trials(data, name, robot)
 
     def run(job: Job) -> Run:
         own = replace(settings, seconds=job.seconds)
@@ -169,11 +167,11 @@ def _pushes(settings: CardSettings, part: str, base: Conditions) -> Iterable[Job
                 yield Job(part, (gait, impulse, k), command, k, settings.push_s, replace(base, push=push))
 
 
-def summarise(done: list[tuple[Job, Run]], settings: CardSettings, contract: PolicyContract) -> dict[str, Any]:
+def summarise(done: list[tuple[Job, Run]], contract: PolicyContract) -> dict[str, Any]:
     """Turn one engine's trials into figures."""
     found: dict[str, Any] = {}
     tracking = [(j, r) for j, r in done if j.part == "tracking"]
-    rows = [_row(command, [r for j, r in tracking if j.key == command]) for command in _keys(tracking)]
+    rows = [command_row(command, [r for j, r in tracking if j.key == command]) for command in _keys(tracking)]
     for row, command in zip(rows, _keys(tracking), strict=True):
         row["trained"] = trained(contract, command)
     found["tracking"] = rows
@@ -217,17 +215,6 @@ def _keys(done: list[tuple[Job, Run]]) -> list[Command]:
 
 def _mean(values: list[float]) -> float | None:
     return float(np.mean(values)) if values else None
-
-
-def _row(command: Command, runs: list[Run]) -> dict[str, Any]:
-    axes = ("vx", "vy", "wz")
-    velocity, error = (np.mean([getattr(r, name) for r in runs], axis=0).tolist() for name in ("velocity", "error"))
-    return {
-        **dict(zip(axes, command, strict=True)),
-        **{f"mean_{a}": v for a, v in zip(axes, velocity, strict=True)},
-        **{f"err_{a}": v for a, v in zip(axes, error, strict=True)},
-        "falls": sum(r.fell_at_s is not None for r in runs),
-    }
 
 
 def _brief(runs: list[Run]) -> dict[str, Any]:
@@ -299,7 +286,9 @@ def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float
     """
     one, two = lines(first), lines(second)
     found = {}
-    for name in one.keys() & two.keys():
+    for name in one:
+        if name not in two:
+            continue
         a, b = one[name], two[name]
         if name[:2] in ("vx", "vy", "wz"):
             scale = abs(float(name.split()[1]))
@@ -310,4 +299,4 @@ def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float
         else:
             scale = max(abs(a), abs(b), 1e-9)
         found[name] = abs(a - b) / scale
-    return {name: found[name] for name in one if name in found}
+    return found

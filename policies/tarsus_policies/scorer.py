@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tarsus_core.robot_model import load_robot
+from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_edge.policy_file import PolicyFile, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.score_pool import Say, run_jobs
 from tarsus_policies.trial import STAND, Command, Run, ScoreSettings, run_trial
 
-ENGINES = ("pybullet", "onnxruntime", "numpy")
+PACKAGES = ("pybullet", "onnxruntime", "numpy")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Score:
             "seeds": self.settings.seeds,
             "robot": self.robot,
             "engine": "pybullet",
-            "versions": {name: _version(name) for name in ENGINES},
+            "versions": {name: _version(name) for name in PACKAGES},
             "conditions": {k: list(v) if isinstance(v, tuple) else v for k, v in conditions.items()},
             "policy_sha256": self.policy_sha256,
             "graph_sha256": self.graph_sha256,
@@ -79,18 +79,20 @@ class Score:
         return card
 
     def _row(self, command: Command) -> dict[str, Any]:
-        runs = [run for run in self.runs if run.command == command]
-        velocity = np.mean([run.velocity for run in runs], axis=0).tolist()
-        error = np.mean([run.error for run in runs], axis=0).tolist()
-        falls = sum(run.fell_at_s is not None for run in runs)
-        axes = ("vx", "vy", "wz")
-        return {
-            **dict(zip(axes, command, strict=True)),
-            **{f"err_{axis}": value for axis, value in zip(axes, error, strict=True)},
-            **{f"mean_{axis}": value for axis, value in zip(axes, velocity, strict=True)},
-            "falls": falls,
-            "fell": falls > 0,
-        }
+        row = command_row(command, [run for run in self.runs if run.command == command])
+        return {**row, "fell": row["falls"] > 0}
+
+
+def command_row(command: Command, runs: list[Run]) -> dict[str, Any]:
+    """Return vx, vy, wz of a command, its err_ and mean_ of each axis, averaged over runs, and how many fell."""
+    velocity, error = (np.mean([getattr(run, name) for run in runs], axis=0).tolist() for name in ("velocity", "error"))
+    axes = ("vx", "vy", "wz")
+    return {
+        **dict(zip(axes, command, strict=True)),
+        **{f"err_{axis}": value for axis, value in zip(axes, error, strict=True)},
+        **{f"mean_{axis}": value for axis, value in zip(axes, velocity, strict=True)},
+        "falls": sum(run.fell_at_s is not None for run in runs),
+    }
 
 
 def score_policy(
@@ -128,9 +130,14 @@ def score_policy(
 
 def _prepare(data: bytes, name: str, robot: str, settings: ScoreSettings) -> Callable[[tuple[Command, int]], Run]:
     """Load the policy once a process."""
-    model = load_robot(robot)
-    session = PolicySession(parse_policy(data, name), model)
+    session, model = load_for_trials(data, name, robot)
     return lambda job: run_trial(session, model, *job, settings)
+
+
+def load_for_trials(data: bytes, name: str, robot: str) -> tuple[PolicySession, RobotModel]:
+    """Load a policy and its robot from what processes can be handed."""
+    model = load_robot(robot)
+    return PolicySession(parse_policy(data, name), model), model
 
 
 def _version(package: str) -> str:

@@ -29,6 +29,7 @@ from tarsus_core.rotations import quat_from_rpy, quat_multiply, quat_rotate_yaw_
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_sim.arm_motion import ArmMotion
 from tarsus_sim.mujoco_world import MujocoWorld
+from tarsus_sim.pybullet_scene import GRAVITY
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.urdf import BodyVariation
 from tarsus_sim.walk_config import RandomConfig
@@ -37,7 +38,6 @@ Array = NDArray[np.float64]
 Command = tuple[float, float, float]
 STAND: Command = (0.0, 0.0, 0.0)
 ENGINES = ("pybullet", "mujoco")
-GRAVITY = 9.81
 LOADED_N = 20.0
 """A foot that carries more than this is on the ground, and must not slip."""
 ARMS = RandomConfig(arm_motion_rad=0.6, arm_rest=0.0)
@@ -192,7 +192,10 @@ def run_trial(
         spread = settings.initial_joint_position
         noise: Array = rng.uniform(-spread, spread, (1, len(world.joint_names)))
         world.reset(joint_position=world.default_pose + noise)
-        arms = _arms(robot, contract, world.joint_names, period, seed) if conditions.arms else None
+        arms = None
+        if conditions.arms:  # drawn on their own: what else is drawn stays as it is without moving arms
+            own = np.random.default_rng((seed, 1))
+            arms = ArmMotion.beside(own, ARMS, robot, interface, robot.groups.get("arms", ()))
         state, truth = world.read()
         start = truth.position_base_in_world[0]
         economy = Economy(world, interface)
@@ -303,20 +306,6 @@ def _world(robot: RobotModel, settings: ScoreSettings, conditions: Conditions, r
     if conditions.engine == "mujoco":
         return MujocoWorld(robot, config, variation)
     return PyBulletWorld(robot, config, variations=[variation])
-
-
-def _arms(
-    robot: RobotModel, contract: PolicyContract, names: tuple[str, ...], period: float, seed: int
-) -> ArmMotion | None:
-    free = set(robot.groups.get("arms", ())) - set(contract.action_joint_names)
-    joints = [i for i, name in enumerate(names) if name in free]
-    if not joints:
-        return None
-    select = robot.indices(tuple(names[i] for i in joints))
-    limits = robot.position_lower[select], robot.position_upper[select]
-    rest = np.array([dict(zip(contract.joint_names, contract.default_pose, strict=True))[names[i]] for i in joints])
-    # of its own: what else is drawn stays as it is without moving arms
-    return ArmMotion(np.random.default_rng((seed, 1)), ARMS, period, joints, rest, limits, 1)
 
 
 def _measured(state: RobotState, settings: ScoreSettings, factor: float, rng: np.random.Generator) -> RobotState:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tarsus_core.observation import PolicyInterface
+from tarsus_core.robot_model import RobotModel
 from tarsus_sim.walk_config import RandomConfig
 from tarsus_sim.walk_random import draw_steps
 
@@ -46,6 +48,25 @@ class ArmMotion:
         self._goal = self._now.copy()
         self._left = np.zeros(count, dtype=np.int64)
         self._busy = np.ones(count, dtype=bool)
+
+    @classmethod
+    def beside(
+        cls,
+        rng: np.random.Generator,
+        config: RandomConfig,
+        robot: RobotModel,
+        interface: PolicyInterface,
+        arms: Collection[str],
+    ) -> ArmMotion | None:
+        """Move those of the named joints that are simulated and that the policy does not drive; None if none is."""
+        free = set(arms) - set(interface.contract.action_joint_names)
+        joints = [i for i, name in enumerate(interface.joint_names) if name in free]
+        if not joints:
+            return None
+        select = robot.indices(tuple(interface.joint_names[i] for i in joints))
+        limits = robot.position_lower[select], robot.position_upper[select]
+        period_s = interface.contract.control_period_s
+        return cls(rng, config, period_s, joints, interface.default_pose[joints], limits, interface.count)
 
     def reset(self, index: NDArray[np.int64]) -> None:
         """Put the arms of some robots at rest; some stay there for the episode."""

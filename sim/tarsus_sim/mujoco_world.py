@@ -109,14 +109,8 @@ class MujocoWorld:
         Raises:
             SimulationError: once the state is no longer finite.
         """
-        if command.joint_names != self.joint_names:
-            command = command.ordered(self.joint_names)
         data = self._data
-        torque = (
-            command.effort
-            + command.kp * (command.position - self.joint_position)
-            + command.kd * (command.velocity - self.joint_velocity)
-        )
+        torque = command.ordered(self.joint_names).torque(self.joint_position, self.joint_velocity)
         self.joint_effort[:] = np.clip(torque, -self.effort_limit_nm, self.effort_limit_nm)
         data.qfrc_applied[self._dof] = self.joint_effort[0]
         force, left = self._push

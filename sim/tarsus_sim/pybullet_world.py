@@ -173,13 +173,7 @@ class PyBulletWorld:
         Raises:
             SimulationError: once the state is no longer finite.
         """
-        if command.joint_names != self.joint_names:
-            command = command.ordered(self.joint_names)
-        torque = (
-            command.effort
-            + command.kp * (command.position - self.joint_position)
-            + command.kd * (command.velocity - self.joint_velocity)
-        )
+        torque = command.ordered(self.joint_names).torque(self.joint_position, self.joint_velocity)
         self.step_torque(np.clip(torque, -self.effort_limit_nm, self.effort_limit_nm))
         zeros = np.zeros_like(self.joint_effort)
         return JointCommand(self.time_s, self.joint_names, zeros, zeros, self.joint_effort.copy(), zeros, zeros)
@@ -223,13 +217,18 @@ class PyBulletWorld:
 
     def _advance(self, k: int, torque: Array) -> tuple[Array, Array]:
         """Advance the robots of client ``k`` one physics step; return their joints' positions and velocities."""
-        scene, joints = self._scenes[k], self._joints
-        client, control, mode = scene.client, pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
-        for body, row in zip(scene.bodies, torque.tolist(), strict=True):
-            control(body, joints, mode, forces=row, physicsClientId=client)
+        scene = self._scenes[k]
+        self._set_torque(scene, torque.tolist())
         self._outside.apply(self._slices[k])
-        pybullet.stepSimulation(physicsClientId=client)
+        pybullet.stepSimulation(physicsClientId=scene.client)
         return self._joint_states(k)
+
+    def _set_torque(self, scene: Scene, rows: list[list[float]]) -> None:
+        """Set the joint torques of the robots of one client for the next physics step."""
+        joints, client = self._joints, scene.client
+        control, mode = pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
+        for body, row in zip(scene.bodies, rows, strict=True):
+            control(body, joints, mode, forces=row, physicsClientId=client)
 
     def _joint_states(self, k: int) -> tuple[Array, Array]:
         """Positions and velocities (m, J) of the joints of client ``k``'s m robots."""
@@ -359,15 +358,13 @@ class PyBulletWorld:
         The robots go on from their present state under their present torques for so many steps; setting those is not
         timed. Then the state is put back.
         """
-        control, mode = pybullet.setJointMotorControlArray, pybullet.TORQUE_CONTROL
         seconds = 0.0
         for scene, part in zip(self._scenes, self._slices, strict=True):
             client = scene.client
             saved = pybullet.saveState(physicsClientId=client)
             rows = self.joint_effort[part].tolist()
             for _ in range(steps):
-                for body, row in zip(scene.bodies, rows, strict=True):
-                    control(body, self._joints, mode, forces=row, physicsClientId=client)
+                self._set_torque(scene, rows)
                 start = time.perf_counter()
                 pybullet.stepSimulation(physicsClientId=client)
                 seconds += time.perf_counter() - start

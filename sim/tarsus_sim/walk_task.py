@@ -212,21 +212,7 @@ class WalkTask:
         """Return what moves the arms, where they are simulated and the policy does not drive them."""
         if not self.config.randomise or self.config.random.arm_motion_rad <= 0.0:
             return None
-        free = set(self.robot.match("arms")) - set(self.contract.action_joint_names)
-        arms = [i for i, name in enumerate(self.joint_names) if name in free]
-        if not arms:
-            return None
-        select = self.robot.indices(tuple(self.joint_names[i] for i in arms))
-        limits = self.robot.position_lower[select], self.robot.position_upper[select]
-        return ArmMotion(
-            self.rng,
-            self.config.random,
-            self.config.control_period_s,
-            arms,
-            self.robot.default_pose[select],
-            limits,
-            self.count,
-        )
+        return ArmMotion.beside(self.rng, self.config.random, self.robot, self.interface, self.robot.match("arms"))
 
     def _measured(self) -> RobotState:
         q, dq, gyro, quat = self._q + self._offset, self._velocity, self._gyro, self._quat

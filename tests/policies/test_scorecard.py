@@ -38,8 +38,8 @@ FAST: Command = (1.0, 0.0, 0.0)
 
 
 def run(command: Command, velocity: Command, fell: float | None = None, drift: float = 0.0) -> Run:
-    error = tuple(abs(v - c) for v, c in zip(velocity, command, strict=True))
-    return Run(command, 0, velocity, error, fell, drift, {"cost_of_transport": 0.4})  # type: ignore[arg-type]
+    x, y, z = (abs(v - c) for v, c in zip(velocity, command, strict=True))
+    return Run(command, 0, velocity, (x, y, z), fell, drift, {"cost_of_transport": 0.4})
 
 
 def job(part: str, key: Any, command: Command, **conditions: Any) -> Job:
@@ -58,7 +58,7 @@ def test_what_was_not_trained_is_shown_and_counts_in_no_mean(contract: Any) -> N
         (job("tracking", FAST, FAST), run(FAST, (0.2, 0.0, 0.0), fell=3.0)),
         (job("tracking", STAND, STAND), run(STAND, (0.0, 0.0, 0.1), drift=0.02)),
     ]
-    found = summarise(done, CardSettings(), contract)
+    found = summarise(done, contract)
     assert [row["trained"] for row in found["tracking"]] == [True, False, True]
     assert found["mean_lin_err"] == pytest.approx(0.05)  # (0.1 + 0.0) / 2
     assert found["mean_ang_err"] == pytest.approx(0.05)
@@ -84,7 +84,7 @@ def test_dead_zone_is_the_smallest_speed_from_which_on_all_are_followed(
     done = []
     for speed, got in zip((0.05, 0.1, 0.15), achieved, strict=True):
         done.append((job("dead_zone", (1, speed), (0.0, speed, 0.0)), run((0.0, speed, 0.0), (0.0, got, 0.0))))
-    assert summarise(done, CardSettings(), contract)["dead_zone"]["vy"] == smallest
+    assert summarise(done, contract)["dead_zone"]["vy"] == smallest
 
 
 def pushed(survivors: int, impulse: float = 20.0, gait: str = "walk") -> list[tuple[Job, Run]]:
@@ -99,7 +99,7 @@ def pushed(survivors: int, impulse: float = 20.0, gait: str = "walk") -> list[tu
 
 
 def test_pushes_are_counted_and_their_directions_named(contract: Any) -> None:
-    found = summarise([*pushed(6), *pushed(8, gait="stand")], CardSettings(), contract)["pushes"]
+    found = summarise([*pushed(6), *pushed(8, gait="stand")], contract)["pushes"]
     assert found["walk"] == {"20": {"survived": 6, "of": 8, "fell_deg": [270, 315]}}
     assert found["stand"] == {"20": {"survived": 8, "of": 8, "fell_deg": []}}
 
@@ -115,7 +115,7 @@ def test_plan_pushes_from_every_side_in_both_engines() -> None:
 
 def card(survivors: int = 8, velocity: Command = (0.45, 0.0, 0.0), fell: float | None = None) -> Scorecard:
     done = [*pushed(survivors), *pushed(8, gait="stand")]
-    figures = summarise(done, CardSettings(), make_contract(load_robot("g1")))
+    figures = summarise(done, make_contract(load_robot("g1")))
     settings = ScoreSettings(commands=(WALK,), seeds=1)
     return Scorecard("p.onnx", Score("", "", "g1", settings, (run(WALK, velocity, fell),)), {"pybullet": figures})
 
