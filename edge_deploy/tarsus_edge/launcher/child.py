@@ -66,15 +66,21 @@ class Child:
         self._timeouts = timeouts
         self._step = -1
         self._next_step_s = float("inf")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(EXEC_CHILD), str(os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=spec.folder,
-            env={**spec.environment, MARKER: launch_id},
-            start_new_session=True,
-        )
+        # A SIGINT that came while exec_child still starts its Python would be lost, or end it with a traceback: it
+        # waits until that has undone the block.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(EXEC_CHILD), str(os.getpid()), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=spec.folder,
+                env={**spec.environment, MARKER: launch_id},
+                start_new_session=True,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.pid = self._process.pid
         self.pidfd = _open_pidfd(self.pid)
         assert self._process.stdout is not None and self._process.stderr is not None

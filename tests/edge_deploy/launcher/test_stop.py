@@ -233,8 +233,7 @@ def test_a_process_that_never_stops_talking_does_not_hold_up_the_stop(start: Cal
     run = start('<executable cmd="yes" output="screen"/><executable cmd="sleep 60"/>')
     run.stop("enough")
     assert run.wait(60)
-    assert run.exit_codes["sleep-2"] == -2
-    assert run.exit_codes["yes-1"] in (-2, 1)  # 1: its pipe may be gone before the signal reaches it
+    assert run.exit_codes == {"yes-1": -2, "sleep-2": -2}
 
 
 def test_the_number_of_process_1_does_not_stand_for_process_10(
