@@ -93,6 +93,8 @@ class Gait:
     """tilt (rad) of a standing robot that is a disturbance"""
     finish_step: bool = True
     """whether a command to stand first lets the step be finished; else the clock stops at once, and goes to 0"""
+    rate_octaves: float = 0.0
+    """above 0: one more action a, the last, makes the clock run 2^(rate_octaves * a) times as fast"""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class PolicyContract:
     @property
     def action_size(self) -> int:
         """Width of the policy's output."""
-        return len(self.action_joint_names)
+        return len(self.action_joint_names) + (self.gait.rate_octaves > 0.0)
 
     def to_json(self) -> str:
         """Serialise; reading it back gives an equal contract, bit for bit."""
@@ -192,7 +194,7 @@ class PolicyContract:
         joints = len(self.joint_names)
         for name in ("default_pose", "kp", "kd", "effort_limit_nm"):
             _check_numbers(name, getattr(self, name), joints)
-        _check_numbers("action_scale", self.action_scale, self.action_size)
+        _check_numbers("action_scale", self.action_scale, len(self.action_joint_names))
         for name in ("kp", "kd", "effort_limit_nm", "action_scale"):
             lowest = min(getattr(self, name))
             if lowest < 0.0:
@@ -205,6 +207,7 @@ class PolicyContract:
             ("gait.recover_s", self.gait.recover_s),
             ("gait.recover_rate", self.gait.recover_rate),
             ("gait.recover_tilt", self.gait.recover_tilt),
+            ("gait.rate_octaves", self.gait.rate_octaves),
         ):
             _check_numbers(name, (value,), 1)
         if not 0.001 <= self.control_period_s <= 0.1:
@@ -214,7 +217,7 @@ class PolicyContract:
         for name, value in (("action_clip", self.action_clip), ("gait.period_s", self.gait.period_s)):
             if value <= 0.0:
                 raise PolicyFileError(f"The contract's {name} is {value}: it must be positive.")
-        for name in ("stand_below", "recover_s", "recover_rate", "recover_tilt"):
+        for name in ("stand_below", "recover_s", "recover_rate", "recover_tilt", "rate_octaves"):
             value = getattr(self.gait, name)
             if value < 0.0:
                 raise PolicyFileError(f"The contract's gait.{name} is {value}: it must not be negative.")

@@ -58,9 +58,9 @@ class GaitClock:
             self.moving = self.moving | disturbed
         self.moving = self.moving | self.wants_motion(command)
 
-    def advance(self, command: Array) -> None:
-        """Let one control period pass under the command (n, 3)."""
-        new = self.phase + np.where(self.moving, self._step, 0.0)
+    def advance(self, command: Array, octaves: Array | float = 0.0) -> None:
+        """Let one control period pass under the command (n, 3), at 2^octaves (n,) times the clock's own rate."""
+        new = self.phase + np.where(self.moving, self._step * np.exp2(octaves), 0.0)
         half = np.floor(new * 2.0 + 1e-9)
         crossed = half > np.floor(self.phase * 2.0 + 1e-9)
         self._recover_s = np.maximum(self._recover_s - self._period_s, 0.0)

@@ -58,6 +58,12 @@ class PolicyInterface:
         self.clock.reset(index, phase)
         self._fresh[index] = True
 
+    @property
+    def gait_octaves(self) -> Array:
+        """(n,) how much faster than its own rate the last action lets the gait clock run, in octaves."""
+        octaves = self.contract.gait.rate_octaves
+        return self.last_action[:, -1] * octaves if octaves > 0.0 else np.zeros(self.count)
+
     def clamp_command(self, velocity_command: Array) -> Array:
         """Limit (n, 3) commands to the trained range; one that is not finite becomes zero."""
         command = np.asarray(velocity_command, dtype=np.float64)
@@ -108,8 +114,8 @@ class PolicyInterface:
         clipped: Array = np.clip(wanted, -self.contract.action_clip, self.contract.action_clip)
         self.last_action = clipped
         target = np.tile(self.default_pose, (self.count, 1))
-        target[:, self._driven] += self._action_scale * clipped
-        self.clock.advance(self.velocity_command)
+        target[:, self._driven] += self._action_scale * clipped[:, : len(self._driven)]
+        self.clock.advance(self.velocity_command, self.gait_octaves)
         zeros = np.zeros_like(target)
         return JointCommand(
             stamp_s,

@@ -87,8 +87,8 @@ class PolicySession:
             raise StateError(f"ONNX Runtime failed to run the policy ({_reason(error)}).") from None
         if not np.isfinite(actions).all():
             row, place = (int(i) for i in np.argwhere(~np.isfinite(actions))[0])
-            joint = self.contract.action_joint_names[place]
-            raise StateError(f"The policy's action for joint '{joint}' is {actions[row, place]}: it is not used.")
+            names = (*(f"joint '{n}'" for n in self.contract.action_joint_names), "the gait clock")
+            raise StateError(f"The policy's action for {names[place]} is {actions[row, place]}: it is not used.")
         return actions
 
     def run_raw(self, row: Floats) -> Floats:

@@ -49,7 +49,7 @@ class ReferenceGait(nn.Module):
         self.enabled = reference.swing_knee_rad > 0.0
         names = contract.action_joint_names
         # columns: bend, sweep x, sweep y, sweep yaw of the left leg, then of the right one
-        matrix = torch.zeros(8, len(names))
+        matrix = torch.zeros(8, contract.action_size)  # the gait clock's own rate: zero, where it can be changed
         for side, start in (("left", 0), ("right", 4)):
             for joint, column, value in (
                 ("hip_pitch", 0, -0.5),
@@ -64,8 +64,8 @@ class ReferenceGait(nn.Module):
                 name = f"{side}_{joint}_joint"
                 if name in names:
                     matrix[start + column, names.index(name)] = value
-        scale = torch.tensor(contract.action_scale, dtype=torch.float32)
-        self.register_buffer("matrix", matrix / scale, persistent=False)
+        matrix[:, : len(names)] /= torch.tensor(contract.action_scale, dtype=torch.float32)
+        self.register_buffer("matrix", matrix, persistent=False)
 
     def _leg(self, sin: Tensor, cos: Tensor, command: Tensor) -> list[Tensor]:
         """Bend and sweeps (n, 1) of the leg that swings while ``sin`` is positive."""

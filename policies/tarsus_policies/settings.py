@@ -34,6 +34,7 @@ class PpoSettings:
     lam: float = 0.95
     value_loss_coef: float = 1.0
     entropy_coef: float = 0.0005
+    """at difficulty 0; none at difficulty 1"""
     learning_rate: float = 5e-4
     learning_rate_range: tuple[float, float] = (5e-5, 2e-3)
     desired_kl: float = 0.02
@@ -43,7 +44,7 @@ class PpoSettings:
     critic_hidden: tuple[int, ...] = (256, 128)
     init_std: float = 0.15
     """of the action, in its own unit"""
-    least_std: float = 0.04
+    least_std: float = 0.02
     output_scale: float = 0.25
     """factor on the network's output, so that a unit of it is a quarter of the action's"""
 

@@ -53,7 +53,8 @@ def _signs(*sign: float) -> Mirror:
 
 def action_mirror(contract: PolicyContract, robot: RobotModel) -> Mirror:
     """Mirror image of an action (..., action_size)."""
-    return _joints(robot, contract.action_joint_names)
+    joints = _joints(robot, contract.action_joint_names)
+    return _join([joints, _signs(1.0)]) if contract.gait.rate_octaves > 0.0 else joints
 
 
 def observation_mirror(contract: PolicyContract, robot: RobotModel) -> Mirror:

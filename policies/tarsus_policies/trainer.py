@@ -260,6 +260,8 @@ class Trainer:
             p.whole_robot = True
             self.close()
             self.env = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
+        # noise is what exploration costs in precision: nothing keeps it up once the task is as hard as it gets
+        self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty)
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
         self.env.env.set_curriculum(p.assistance, p.difficulty, penalties)
 

@@ -57,6 +57,8 @@ class WalkStep:
     """(n,) sine of the gait phase; left foot swings while positive"""
     moving: Array
     """(n,) 1 while the gait clock runs, else 0"""
+    gait_octaves: Array
+    """(n,) how much faster than its own rate the gait clock runs"""
     fell: Array
     """(n,) 1 where the robot fell"""
 
@@ -212,3 +214,8 @@ def restless(s: WalkStep) -> Array:
 def landing_force(s: WalkStep, limit_n: float = 500.0) -> Array:
     """Foot forces beyond about one and a half times the weight, in kN."""
     return np.sum(np.maximum(s.foot_force - limit_n, 0.0), axis=1) / 1000.0
+
+
+def gait_rate(s: WalkStep) -> Array:
+    """Squared octaves by which the gait clock is hurried or slowed."""
+    return s.gait_octaves**2

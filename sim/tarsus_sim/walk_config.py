@@ -41,6 +41,8 @@ class GaitConfig:
     """rad/s, of roll and pitch together, that disturbs a standing robot"""
     recover_tilt: float = 0.1
     """rad"""
+    rate_octaves: float = 0.0
+    """how much faster or slower the policy may let the clock run, in octaves; 0: not at all"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class RewardConfig:
     stand_velocity: float = -1.0
     restless: float = -1.0
     landing_force: float = -0.5
+    gait_rate: float = -0.5
     fall: float = -100.0
 
 

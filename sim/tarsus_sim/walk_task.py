@@ -267,6 +267,7 @@ class WalkTask:
             foot_yaw=(foot_yaw + np.pi) % (2.0 * np.pi) - np.pi,
             phase_sin=np.sin(2.0 * np.pi * clock.phase),
             moving=clock.moving.astype(np.float64),
+            gait_octaves=self.interface.gait_octaves,
             fell=fell.astype(np.float64),
         )
 

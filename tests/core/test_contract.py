@@ -115,6 +115,8 @@ def test_sizes_follow_from_the_terms() -> None:
         ({"control_period_s": math.nan}, "control_period_s holds nan"),
         ({"gait": Gait(0.0, 0.1)}, "gait.period_s is 0.0"),
         ({"gait": Gait(0.8, -0.1)}, "gait.stand_below is -0.1"),
+        ({"gait": Gait(0.8, 0.1, rate_octaves=-1.0)}, "gait.rate_octaves is -1.0"),
+        ({"gait": Gait(0.8, 0.1, rate_octaves=1.0)}, "'last_action' has size 12, but it must be 13"),
         ({"command_range": ranges((0.1, 1.0), (0.0, 0.0))}, "range of vx is [0.1, 1.0]: it must contain 0"),
         ({"command_range": ranges((0.0, 1.0), (0.0, math.nan))}, "range of vy"),
         ({"observation": ()}, "observation has no term"),

@@ -147,3 +147,12 @@ def test_after_it_stopped_it_takes_twice_the_disturbance_for_half_a_second() -> 
     run(c, STOP, 25)  # 0.5 s
     c.start(STOP, 0.6, 0.0)
     assert c.moving[0]
+
+
+def test_it_runs_faster_and_slower_by_octaves() -> None:
+    c = clock(3)
+    go = np.tile(GO, (3, 1))
+    for _ in range(10):
+        c.start(go)
+        c.advance(go, np.array([0.0, 1.0, -1.0]))
+    np.testing.assert_allclose(c.phase, [0.25, 0.5, 0.125])  # 10 of 40 periods, of 20, of 80

@@ -199,3 +199,34 @@ def test_a_robot_with_other_joints_is_refused() -> None:
         PolicyInterface(CONTRACT, ("hip", "knee"))
     with pytest.raises(StateError, match="4 joints but the policy commands 3"):
         PolicyInterface(CONTRACT, (*NAMES, "tail"))
+
+
+def test_one_more_action_sets_the_rate_of_the_gait_clock() -> None:
+    terms = tuple(dataclasses.replace(t, size=3) if t.name == "last_action" else t for t in CONTRACT.observation)
+    gait = dataclasses.replace(CONTRACT.gait, rate_octaves=0.5)
+    contract = dataclasses.replace(CONTRACT, gait=gait, observation=terms)
+    contract.check()
+    assert contract.action_size == 3
+    i = PolicyInterface(contract, NAMES, 2)
+    states = [state(), state()]
+    both = RobotState(
+        0.0,
+        NAMES,
+        *(
+            np.stack([getattr(s, name) for s in states])
+            for name in (
+                "joint_position",
+                "joint_velocity",
+                "joint_effort",
+                "orientation_base_to_world",
+                "angular_velocity_base_in_base",
+                "linear_acceleration_imu_in_imu",
+            )
+        ),
+    )
+    i.observe(both, np.tile(GO, (2, 1)))
+    command = i.command(np.array([[1.0, 0.0, 2.0], [1.0, 0.0, -2.5]], dtype=np.float32), 0.0)
+    np.testing.assert_allclose(command.position, [[0.1, 0.7, 0.3]] * 2)  # the joints do not see it
+    np.testing.assert_allclose(i.gait_octaves, [1.0, -1.0])  # clipped to 2: 0.5 * 2 octaves
+    np.testing.assert_allclose(i.clock.phase, [2.0 * 0.02 / 0.8, 0.5 * 0.02 / 0.8])
+    np.testing.assert_allclose(i.observe(both, np.tile(GO, (2, 1)))[:, 15], [2.0, -2.0])

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 import torch
 
+from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import load_robot
 from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.reference_gait import ReferenceGait
 from tarsus_policies.settings import GaitReference, PpoSettings
 from tarsus_policies.symmetry import action_mirror, observation_mirror, privileged_mirror
-from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_config import GaitConfig, WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_task import PRIVILEGED_SIZE
 
 CONTRACT = walk_contract(WalkConfig())
 ROBOT = load_robot("g1")
+HURRYING = walk_contract(WalkConfig(gait=GaitConfig(rate_octaves=1.0)))
+"""one more action, the rate of the gait clock"""
 JOINTS = CONTRACT.action_joint_names
 
 
@@ -33,6 +36,8 @@ def _observation(sin: float, cos: float, command: tuple[float, float, float]) ->
 def test_mirroring_twice_changes_nothing() -> None:
     for mirror, size in (
         (action_mirror(CONTRACT, ROBOT), 12),
+        (action_mirror(HURRYING, ROBOT), 13),
+        (observation_mirror(HURRYING, ROBOT), 48),
         (observation_mirror(CONTRACT, ROBOT), 47),
         (privileged_mirror(), PRIVILEGED_SIZE),
     ):
@@ -54,12 +59,27 @@ def test_mirror_swaps_sides_and_turns_roll_and_yaw() -> None:
     assert observation_mirror(CONTRACT, ROBOT)(observation)[:9].tolist() == [-1, 2, -3, 4, -5, 6, 7, -8, -9]
 
 
-def test_the_actor_is_exactly_equivariant() -> None:
+def test_the_rate_of_the_clock_is_the_same_in_the_mirror_and_zero_in_the_reference() -> None:
+    action = np.zeros(13)
+    action[12] = 0.4
+    np.testing.assert_array_equal(action_mirror(HURRYING, ROBOT)(action), action)
+    observation = torch.zeros(1, 48)
+    observation[0, 46] = 1.0  # sine of the phase, behind the longer last action
+    both = [
+        ReferenceGait(c, GaitReference())(o)
+        for c, o in ((HURRYING, observation), (CONTRACT, _observation(1, 0, (0, 0, 0))))
+    ]
+    torch.testing.assert_close(both[0][:, :12], both[1])
+    assert both[0][0, 12] == 0.0 and both[1].abs().max() > 0.5
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, HURRYING], ids=["fixed", "hurrying"])
+def test_the_actor_is_exactly_equivariant(contract: PolicyContract) -> None:
     torch.manual_seed(0)
-    actor = fresh_actor(CONTRACT, GaitReference(), PpoSettings())
+    actor = fresh_actor(contract, GaitReference(), PpoSettings())
     for parameter in actor.parameters():  # the fresh head is nearly zero
         torch.nn.init.normal_(parameter, std=0.3)
-    observation = torch.rand(64, 47) * 2.0 - 1.0
+    observation = torch.rand(64, contract.observation_size) * 2.0 - 1.0
     body = actor.export_module()
     with torch.no_grad():
         there = body(body.observation_mirror(observation))

@@ -37,6 +37,7 @@ def step(**changes: Any) -> WalkStep:
         "foot_yaw": np.zeros((n, 2)),
         "phase_sin": np.zeros(n),
         "moving": np.zeros(n),
+        "gait_octaves": np.zeros(n),
         "fell": np.zeros(n),
     }
     given = nothing | {k: np.asarray(v, dtype=np.float64) for k, v in changes.items()}
@@ -116,6 +117,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], float, float]] = [
     ("stand_velocity", {"joint_velocity": [[3, -6, 0], [1, 1, 1]], "moving": [0, 1]}, (), 3, 0),
     # told to stand, and steps; told to walk
     ("restless", {"command": [[0, 0, 0], [0.5, 0, 0]], "moving": [1, 1]}, (), 1, 0),
+    ("gait_rate", {"gait_octaves": [-0.5, 0]}, (), 0.25, 0),
     # 700 N is 200 N too much; 400 N is fine
     ("landing_force", {"foot_force": [[700, 400], [300, 300]]}, (), 0.2, 0),
 ]
