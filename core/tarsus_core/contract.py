@@ -94,7 +94,9 @@ class Gait:
     finish_step: bool = True
     """whether a command to stand first lets the step be finished; else the clock stops at once, and goes to 0"""
     rate_octaves: float = 0.0
-    """above 0: one more action a, the last, makes the clock run 2^(rate_octaves * a) times as fast"""
+    """above 0: one more action, the last, lets the clock run faster or slower by up to so many octaves"""
+    rate_scale: float = 1.0
+    """octaves per unit of that action: the clock runs 2^clip(rate_scale * action, +-rate_octaves) times as fast"""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ class PolicyContract:
             ("gait.recover_rate", self.gait.recover_rate),
             ("gait.recover_tilt", self.gait.recover_tilt),
             ("gait.rate_octaves", self.gait.rate_octaves),
+            ("gait.rate_scale", self.gait.rate_scale),
         ):
             _check_numbers(name, (value,), 1)
         if not 0.001 <= self.control_period_s <= 0.1:
@@ -217,7 +220,7 @@ class PolicyContract:
         for name, value in (("action_clip", self.action_clip), ("gait.period_s", self.gait.period_s)):
             if value <= 0.0:
                 raise PolicyFileError(f"The contract's {name} is {value}: it must be positive.")
-        for name in ("stand_below", "recover_s", "recover_rate", "recover_tilt", "rate_octaves"):
+        for name in ("stand_below", "recover_s", "recover_rate", "recover_tilt", "rate_octaves", "rate_scale"):
             value = getattr(self.gait, name)
             if value < 0.0:
                 raise PolicyFileError(f"The contract's gait.{name} is {value}: it must not be negative.")

@@ -61,8 +61,10 @@ class PolicyInterface:
     @property
     def gait_octaves(self) -> Array:
         """(n,) how much faster than its own rate the last action lets the gait clock run, in octaves."""
-        octaves = self.contract.gait.rate_octaves
-        return self.last_action[:, -1] * octaves if octaves > 0.0 else np.zeros(self.count)
+        most = self.contract.gait.rate_octaves
+        if most <= 0.0:
+            return np.zeros(self.count)
+        return np.clip(self.last_action[:, -1] * self.contract.gait.rate_scale, -most, most)
 
     def clamp_command(self, velocity_command: Array) -> Array:
         """Limit (n, 3) commands to the trained range; one that is not finite becomes zero."""

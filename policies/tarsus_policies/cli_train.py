@@ -38,6 +38,13 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Simulate on a Ray cluster: its host:port, 'auto' for the one this machine belongs to, or 'local' for "
+            "one of this run's own. --workers says how many processes, of one core each."
+        ),
+    ] = None,
     clip_every: Annotated[
         float | None, typer.Option(help="Film a checkpoint every so many minutes, into the run's folder clips.")
     ] = None,
@@ -62,6 +69,10 @@ def train(
     from tarsus_policies.run_folder import RunFolder
     from tarsus_policies.settings import load_settings, task_settings
 
+    if ray is not None:
+        from tarsus_policies.ray_sampler import knock
+
+        knock(ray)
     known = task_settings(task)
     initial: dict[str, Any] | None = None
     if init_from is not None:
@@ -81,7 +92,7 @@ def train(
         settings = load_settings(config or known, overrides)
         folder = RunFolder(run or Path("runs") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
-    _train(settings, folder, resume is not None, initial, minutes, steps, clip_every, quiet)
+    _train(settings, folder, resume is not None, initial, ray, minutes, steps, clip_every, quiet)
 
 
 def _train(
@@ -89,6 +100,7 @@ def _train(
     folder: Any,
     resume: bool,
     initial: Any,
+    ray: str | None,
     minutes: float | None,
     steps: int | None,
     clip_every: float | None,
@@ -102,7 +114,7 @@ def _train(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    trainer = Trainer(settings, folder, resume, initial)
+    trainer = Trainer(settings, folder, resume, initial, ray)
     started = time.monotonic()
     first_steps = trainer.progress.steps
 

@@ -39,6 +39,10 @@ class NanGuard:
                 return f"the {name} of robot {robot} is {bad}"
         return None
 
+    def forget(self) -> None:
+        """Start anew, for another number of robots."""
+        self._rows.clear()
+
     def dump(self, path: Path) -> Path:
         """Write what is kept as an .npz: observation, action (periods, n, size), reward (periods, n); oldest first."""
         observation, action, reward = (np.array([row[k] for row in self._rows]) for k in range(3))

@@ -144,7 +144,7 @@ def check(settings: TrainSettings) -> None:
     s, p = settings, settings.ppo
     wrong = [
         ("robots", s.robots, s.robots >= 1 and s.robots % max(1, s.workers) == 0, "a multiple of workers"),
-        ("workers", s.workers, 0 <= s.workers <= 256, "0 to 256"),
+        ("workers", s.workers, 0 <= s.workers <= 4096, "0 to 4096"),
         ("seed", s.seed, 0 <= s.seed < 2**31, f"0 to {2**31 - 1}"),
         ("save_every_s", s.save_every_s, s.save_every_s > 0, "positive"),
         ("keep_checkpoints", s.keep_checkpoints, s.keep_checkpoints >= 1, "1 or more"),

@@ -14,22 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
 from torch.utils.tensorboard import SummaryWriter
 
-from tarsus_core.errors import ConfigError, SimulationError, TarsusError
+from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
 from tarsus_policies.nan_guard import NanGuard
-from tarsus_policies.rsl_env import RslWalkEnv
 from tarsus_policies.run_folder import RunFolder
+from tarsus_policies.sampling import LocalSampler, NotFiniteError, Sampler, TrainingError, failed
 from tarsus_policies.settings import TrainSettings
-from tarsus_sim.vector_env import WalkVectorEnv
-
-
-class TrainingError(TarsusError):
-    """Training that cannot go on, for instance after a loss stopped being finite."""
 
 
 @dataclass
@@ -58,7 +52,12 @@ class Trainer:
     """Owns environment, algorithm and run folder; ``run`` trains until told to stop."""
 
     def __init__(
-        self, settings: TrainSettings, folder: RunFolder, resume: bool = False, initial: dict[str, Any] | None = None
+        self,
+        settings: TrainSettings,
+        folder: RunFolder,
+        resume: bool = False,
+        initial: dict[str, Any] | None = None,
+        ray: str | None = None,
     ) -> None:
         """Start the workers and build the networks.
 
@@ -67,8 +66,9 @@ class Trainer:
             folder: where checkpoints and events go.
             resume: go on from the folder's newest checkpoint, if it has one.
             initial: a checkpoint of another run whose networks this run starts from.
+            ray: address of a Ray cluster that simulates; None: this machine does.
         """
-        self.settings, self.folder = settings, folder
+        self.settings, self.folder, self.ray = settings, folder, ray
         self.guard = NanGuard()
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
@@ -77,9 +77,9 @@ class Trainer:
         torch.set_num_threads(max(1, settings.workers))  # the workers rest while the networks learn
         if content is not None:
             self.progress = _progress(content)
-        self.env = self._start(settings.seed + 1_000_003 * start)
+        self.sampler = self._start(settings.seed + 1_000_003 * start)
         try:
-            self.algorithm = _build_algorithm(self.env, settings)
+            self.algorithm = _build_algorithm(self.sampler, settings)
             for source in (content, initial):
                 if source is not None:
                     self._restore(source, networks_only=source is initial)
@@ -128,15 +128,19 @@ class Trainer:
         content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
         return self.folder.save(self.progress.update, content, self.settings.keep_checkpoints)
 
-    def _start(self, seed: int) -> RslWalkEnv:
+    def _start(self, seed: int) -> Sampler:
         """Start the simulation, of the whole robot once the curriculum is that far."""
         settings = self.settings
         task = replace(settings.task, movable="all") if self.progress.whole_robot else settings.task
-        return RslWalkEnv(WalkVectorEnv(task, settings.robots, settings.workers, seed))
+        if self.ray is None:
+            return LocalSampler(settings, task, seed)
+        from tarsus_policies.ray_sampler import RaySampler  # Ray is an extra
+
+        return RaySampler(settings, task, seed, self.ray)
 
     def close(self) -> None:
         """Stop the workers."""
-        self.env.env.close()
+        self.sampler.close()
 
     def _restore(self, content: dict[str, Any], networks_only: bool) -> None:
         try:
@@ -155,27 +159,14 @@ class Trainer:
         self._set_learning_rate(float(content["learning_rate"]))
 
     def _update(self, writer: SummaryWriter) -> None:
-        algorithm, ppo, progress = self.algorithm, self.settings.ppo, self.progress
+        algorithm, progress = self.algorithm, self.progress
         started = time.monotonic()
-        obs = self.env.get_observations()
         algorithm.train_mode()
-        terms: dict[str, float] = {}
-        falls, error, reward = 0, 0.0, 0.0
-        with torch.inference_mode():
-            for _ in range(ppo.steps_per_update):
-                actions = algorithm.act(obs)
-                seen, obs, rewards, dones, extras = obs, *self._step(actions)
-                bad = self.guard.add(seen["policy"].numpy(), actions.numpy(), rewards.numpy())
-                if bad is not None:
-                    raise TrainingError(f"Training stops at update {progress.update}: {bad}. {self._dump()}")
-                algorithm.process_env_step(obs, rewards, dones, extras)
-                falls += extras["falls"]
-                infos = extras["infos"]
-                error += float(np.linalg.norm(infos["error"][:, :2], axis=1).mean())
-                reward += float(rewards.mean())
-                for name, value in infos["terms"].items():
-                    terms[name] = terms.get(name, 0.0) + value
-            algorithm.compute_returns(obs)
+        try:
+            with torch.inference_mode():
+                sample = self.sampler.collect(algorithm, self.guard)
+        except (SimulationError, NotFiniteError) as error:
+            raise failed(error, self.guard, self.folder.path, progress.update) from None
         sampled = time.monotonic()
         losses = algorithm.update()
         if not all(math.isfinite(v) for v in losses.values()):
@@ -185,18 +176,17 @@ class Trainer:
         kl = self._follow_kl()
         ended = time.monotonic()
 
-        count, control = ppo.steps_per_update, self.settings.task.control_period_s
         progress.update += 1
-        progress.steps += count * self.settings.robots
+        progress.steps += sample.steps
         progress.seconds += ended - started
-        progress.steps_per_s = count * self.settings.robots / (ended - started)
-        progress.reward = reward / count
-        progress.error += 0.2 * (error / count - progress.error)
-        progress.falls += 0.1 * (falls / self.settings.robots / (count * control) * 20.0 - progress.falls)
+        progress.steps_per_s = sample.steps / (ended - started)
+        progress.reward = sample.reward
+        progress.error += 0.2 * (sample.error - progress.error)
+        progress.falls += 0.1 * (sample.falls - progress.falls)
         self._curriculum()
         scalars = {
             "train/reward": progress.reward,
-            "train/velocity_error": error / count,
+            "train/velocity_error": sample.error,
             "train/falls_per_20s": progress.falls,
             "train/assistance": progress.assistance,
             "train/difficulty": progress.difficulty,
@@ -206,23 +196,12 @@ class Trainer:
             "train/action_std": float(algorithm.get_policy().output_std.mean()),
             "speed/steps_per_s": progress.steps_per_s,
             "speed/sampling_share": (sampled - started) / (ended - started),
+            **sample.scalars,
             **{f"loss/{k}": v for k, v in losses.items()},
-            **{f"reward/{k}": v / count / control for k, v in terms.items()},
+            **{f"reward/{k}": v for k, v in sample.terms.items()},
         }
         for name, value in scalars.items():
             writer.add_scalar(name, value, progress.steps)
-
-    def _step(self, actions: torch.Tensor) -> tuple[Any, torch.Tensor, torch.Tensor, dict[str, Any]]:
-        """Run one control period; a simulation that fails leaves its last second behind."""
-        try:
-            return self.env.step(actions)
-        except SimulationError as error:
-            raise SimulationError(f"{error} {self._dump()}") from None
-
-    def _dump(self) -> str:
-        """Write down the last second, and say where."""
-        path = self.guard.dump(self.folder.path / f"last_second_{self.progress.update}.npz")
-        return f"The last second is in '{path}', the last good checkpoint is kept."
 
     def _follow_kl(self) -> float:
         """KL divergence of the whole update, on part of its batch; the learning rate follows it."""
@@ -259,11 +238,11 @@ class Trainer:
         if p.difficulty >= c.whole_robot_at and not p.whole_robot:
             p.whole_robot = True
             self.close()
-            self.env = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
+            self.sampler = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
         # noise is what exploration costs in precision: nothing keeps it up once the task is as hard as it gets
         self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty)
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
-        self.env.env.set_curriculum(p.assistance, p.difficulty, penalties)
+        self.sampler.set_curriculum(p.assistance, p.difficulty, penalties)
 
 
 def _progress(content: dict[str, Any]) -> Progress:
@@ -271,8 +250,8 @@ def _progress(content: dict[str, Any]) -> Progress:
     return Progress(**{k: v for k, v in content["infos"].items() if k in known})
 
 
-def _build_algorithm(env: RslWalkEnv, settings: TrainSettings) -> PPO:
-    ppo, contract = settings.ppo, env.env.contract
+def _build_algorithm(sampler: Sampler, settings: TrainSettings) -> PPO:
+    ppo, contract = settings.ppo, sampler.contract
     config = {
         "num_steps_per_env": ppo.steps_per_update,
         "obs_groups": {"actor": ["policy"], "critic": ["policy", "privileged"]},
@@ -301,7 +280,7 @@ def _build_algorithm(env: RslWalkEnv, settings: TrainSettings) -> PPO:
         },
     }
     with contextlib.redirect_stdout(io.StringIO()):  # rsl_rl prints both networks
-        return PPO.construct_algorithm(env.get_observations(), env, config, "cpu")
+        return PPO.construct_algorithm(sampler.get_observations(), sampler, config, "cpu")
 
 
 def git_revision() -> str:

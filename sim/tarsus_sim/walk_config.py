@@ -43,6 +43,8 @@ class GaitConfig:
     """rad"""
     rate_octaves: float = 0.0
     """how much faster or slower the policy may let the clock run, in octaves; 0: not at all"""
+    rate_scale: float = 3.0
+    """octaves per unit of action: large, as single noisy actions must move a step's timing to be learned from"""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,15 @@ def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None
         ),
         control_period_s=config.control_period_s,
         command_range=CommandRange(c.vx, c.vy, c.wz),
-        gait=Gait(g.period_s, g.stand_below, g.recover_s, g.recover_rate, g.recover_tilt, rate_octaves=g.rate_octaves),
+        gait=Gait(
+            g.period_s,
+            g.stand_below,
+            g.recover_s,
+            g.recover_rate,
+            g.recover_tilt,
+            rate_octaves=g.rate_octaves,
+            rate_scale=g.rate_scale,
+        ),
         actuator={
             "physics_dt_s": config.physics_dt_s,
             "model": "explicit PD with reflected rotor inertia, torque limited",

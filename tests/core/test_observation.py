@@ -203,7 +203,7 @@ def test_a_robot_with_other_joints_is_refused() -> None:
 
 def test_one_more_action_sets_the_rate_of_the_gait_clock() -> None:
     terms = tuple(dataclasses.replace(t, size=3) if t.name == "last_action" else t for t in CONTRACT.observation)
-    gait = dataclasses.replace(CONTRACT.gait, rate_octaves=0.5)
+    gait = dataclasses.replace(CONTRACT.gait, rate_octaves=1.0, rate_scale=0.6)
     contract = dataclasses.replace(CONTRACT, gait=gait, observation=terms)
     contract.check()
     assert contract.action_size == 3
@@ -225,8 +225,10 @@ def test_one_more_action_sets_the_rate_of_the_gait_clock() -> None:
         ),
     )
     i.observe(both, np.tile(GO, (2, 1)))
-    command = i.command(np.array([[1.0, 0.0, 2.0], [1.0, 0.0, -2.5]], dtype=np.float32), 0.0)
+    command = i.command(np.array([[1.0, 0.0, 1.0], [1.0, 0.0, -2.5]], dtype=np.float32), 0.0)
     np.testing.assert_allclose(command.position, [[0.1, 0.7, 0.3]] * 2)  # the joints do not see it
-    np.testing.assert_allclose(i.gait_octaves, [1.0, -1.0])  # clipped to 2: 0.5 * 2 octaves
-    np.testing.assert_allclose(i.clock.phase, [2.0 * 0.02 / 0.8, 0.5 * 0.02 / 0.8])
-    np.testing.assert_allclose(i.observe(both, np.tile(GO, (2, 1)))[:, 15], [2.0, -2.0])
+    np.testing.assert_allclose(
+        i.gait_octaves, [0.6, -1.0]
+    )  # 0.6 * 1; the second, clipped to 0.6 * -2, is more than one octave
+    np.testing.assert_allclose(i.clock.phase, [2.0**0.6 * 0.02 / 0.8, 0.5 * 0.02 / 0.8])
+    np.testing.assert_allclose(i.observe(both, np.tile(GO, (2, 1)))[:, 15], [1.0, -2.0])
