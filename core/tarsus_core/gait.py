@@ -11,6 +11,8 @@ from tarsus_core.contract import Gait
 
 Array = NDArray[np.float64]
 
+RATE_S = 0.04
+"""Time constant of the low-pass on the rate that disturbs a standing robot."""
 SETTLE_S = 0.5
 """After it stopped, a robot still sways: for so long it takes twice the disturbance to start the clock again."""
 
@@ -30,6 +32,8 @@ class GaitClock:
         self._gait = gait
         self._recover_s: Array = np.zeros(count)
         self._settle_s: Array = np.zeros(count)
+        self._rate: Array = np.zeros(count)
+        self._blend = control_period_s / (control_period_s + RATE_S)
         self.phase: Array = np.zeros(count)
         self.moving: NDArray[np.bool_] = np.zeros(count, dtype=bool)
 
@@ -39,6 +43,7 @@ class GaitClock:
         self.moving[index] = False
         self._recover_s[index] = 0.0
         self._settle_s[index] = 0.0
+        self._rate[index] = 0.0
 
     def wants_motion(self, command: Array) -> NDArray[np.bool_]:
         """(n,) whether each command (n, 3) asks for motion."""
@@ -48,12 +53,13 @@ class GaitClock:
         """Let resting clocks run whose command (n, 3) asks for motion or whose robot is disturbed.
 
         Call it before the phase is read. ``rate`` (n,) is the roll and pitch rate of the base in rad/s (their norm),
-        ``tilt`` (n,) its tilt in rad.
+        ``tilt`` (n,) its tilt in rad. The rate is low-passed, as a single noisy reading is no push.
         """
         g = self._gait
         if g.recover_s > 0.0:
+            self._rate = self._rate + self._blend * (np.abs(rate) - self._rate)
             most = np.where(self._settle_s > 1e-9, 2.0, 1.0)
-            disturbed = ~self.moving & ((np.abs(rate) > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))
+            disturbed = ~self.moving & ((self._rate > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))
             self._recover_s = np.where(disturbed, g.recover_s, self._recover_s)
             self.moving = self.moving | disturbed
         self.moving = self.moving | self.wants_motion(command)
@@ -72,13 +78,13 @@ class GaitClock:
         self._settle_s = np.where(stop, SETTLE_S, np.maximum(self._settle_s - self._period_s, 0.0))
         self.moving = self.moving & ~stop
 
-    def state(self) -> tuple[Array, NDArray[np.bool_], Array, Array]:
+    def state(self) -> tuple[Array, NDArray[np.bool_], Array, Array, Array]:
         """Return what the clocks remember, for ``restore``."""
-        return self.phase.copy(), self.moving.copy(), self._recover_s.copy(), self._settle_s.copy()
+        return self.phase.copy(), self.moving.copy(), self._recover_s.copy(), self._settle_s.copy(), self._rate.copy()
 
-    def restore(self, state: tuple[Array, NDArray[np.bool_], Array, Array]) -> None:
+    def restore(self, state: tuple[Array, NDArray[np.bool_], Array, Array, Array]) -> None:
         """Go back to what ``state`` returned."""
-        self.phase, self.moving, self._recover_s, self._settle_s = state
+        self.phase, self.moving, self._recover_s, self._settle_s, self._rate = state
 
     def feet(self) -> tuple[Array, Array]:
         """Return sin and cos (n, 2) of the phases of the left and the right foot, which are half a period apart.

@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="What to train: walk.")] = "walk",
+    task: Annotated[str, typer.Argument(help="What to train: walk, or a task file of your own.")] = "walk",
     minutes: Annotated[float | None, typer.Option(help="Stop after so much wall clock.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Stop after so many control periods of all robots, e.g. 5000000.")
@@ -52,8 +52,8 @@ def train(
 ) -> None:
     """Train a policy with PPO in PyBullet.
 
-    Without --minutes or --steps it trains until Ctrl-C, which saves. Reward terms, errors and speed are in
-    TensorBoard: tensorboard --logdir runs
+    With --minutes or --steps, the last quarter polishes: the steps become small. Without either it trains until Ctrl-C,
+    which saves. Reward terms, errors and speed are in TensorBoard: tensorboard --logdir runs
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: one thread a simulation process
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin on the workers' cores
@@ -67,13 +67,14 @@ def train(
         overrides.append(f"workers={workers}")
 
     from tarsus_policies.run_folder import RunFolder
-    from tarsus_policies.settings import load_settings, task_settings
+    from tarsus_policies.settings import load_settings, load_task, task_settings
 
     if ray is not None:
         from tarsus_policies.ray_sampler import knock
 
         knock(ray)
-    known = task_settings(task)
+    if not task.endswith(".py"):
+        task_settings(task)  # it is one
     initial: dict[str, Any] | None = None
     if init_from is not None:
         source = RunFolder(init_from)
@@ -86,11 +87,9 @@ def train(
         settings = folder.settings(overrides)
         if folder.updates():
             folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
-        if overrides:
-            folder.write_settings(settings)  # the folder tells what the newest checkpoints were trained with
     else:
-        settings = load_settings(config or known, overrides)
-        folder = RunFolder(run or Path("runs") / f"{task}-{time.strftime('%Y%m%d-%H%M%S')}")
+        settings = load_task(task, overrides) if config is None else load_settings(config, overrides)
+        folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
     _train(settings, folder, resume is not None, initial, ray, minutes, steps, clip_every, quiet)
 
@@ -115,6 +114,8 @@ def _train(
 
     signal.signal(signal.SIGTERM, interrupt)
     trainer = Trainer(settings, folder, resume, initial, ray)
+    if resume:
+        folder.write_settings(settings)  # it fits: the folder tells what the newest checkpoints were trained with
     started = time.monotonic()
     first_steps = trainer.progress.steps
 
@@ -131,7 +132,7 @@ def _train(
     finished = False
     try:
         with TrainingBar(hidden=quiet) as bar:
-            path = trainer.run(lambda p: (done(p) or 0.0) >= 1.0, lambda p: bar.show(p, done(p)), clips.saved)
+            path = trainer.run(done, lambda p: bar.show(p, done(p)), clips.saved)
         print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
         finished = True
     except (KeyboardInterrupt, SimulationError):

@@ -19,8 +19,8 @@ from tensordict import TensorDict
 
 from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.settings import TrainSettings
+from tarsus_sim.custom_task import make_task
 from tarsus_sim.walk_config import WalkConfig
-from tarsus_sim.walk_task import WalkTask
 
 Stage = tuple[float, float, float]
 """helping hand, difficulty, factor on the penalties"""
@@ -67,7 +67,7 @@ class RolloutWorker:
         torch.set_num_threads(1)
         physics, noise = np.random.SeedSequence(seed, spawn_key=key).spawn(2)
         torch.manual_seed(int(noise.generate_state(1)[0]))
-        self._task = WalkTask(task, robots, physics)
+        self._task = make_task(task, robots, physics)
         self._actor = fresh_actor(self._task.contract, settings.reference, settings.ppo)
         self._seen = self._task.reset()
 

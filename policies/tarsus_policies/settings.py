@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tarsus_core.errors import ConfigError, suggest
+from tarsus_sim.custom_task import load_code
 from tarsus_sim.walk_config import WalkConfig
 
 FOLDER = Path(__file__).parent / "settings"
@@ -36,9 +37,13 @@ class PpoSettings:
     entropy_coef: float = 0.0005
     """at difficulty 0; none at difficulty 1"""
     learning_rate: float = 5e-4
-    learning_rate_range: tuple[float, float] = (5e-5, 2e-3)
+    learning_rate_range: tuple[float, float] = (1e-5, 2e-3)
     desired_kl: float = 0.02
     """the learning rate follows the KL divergence of a whole update, once an update"""
+    anneal_from: float = 0.75
+    """share of a training of known length from which on the wanted KL divergence and the entropy's weight fall"""
+    anneal_to: float = 0.1
+    """factor on both at the end"""
     max_grad_norm: float = 1.0
     actor_hidden: tuple[int, ...] = (256, 128, 64)
     critic_hidden: tuple[int, ...] = (256, 128)
@@ -104,17 +109,56 @@ def load_settings(path: Path, overrides: list[str] | None = None) -> TrainSettin
     Raises:
         ConfigError: naming an unknown key, a value of a wrong type or range, or a file that cannot be read.
     """
+    return _resolve(_read(path), overrides or [], path.name)
+
+
+def load_task(task: str, overrides: list[str] | None = None) -> TrainSettings:
+    """Settings of a task: the name of one that ships, or the path of a task file (see docs/training.md).
+
+    Raises:
+        ConfigError: for an unknown task, a file that fails, or an override as in ``load_settings``.
+    """
+    if not task.endswith(".py"):
+        return load_settings(task_settings(task), overrides)
+    path = Path(task)
+    try:
+        code = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigError(f"The task file '{path}' cannot be read ({reason}).") from None
+    data = _read(task_settings("walk"))
+    _merge(data, getattr(load_code(code), "SETTINGS", {}))
+    data.setdefault("task", {})["code"] = code
+    return _resolve(data, overrides or [], path.stem + ".yaml")
+
+
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"There is no settings file '{path}'.")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"The settings file '{path}' is no YAML ({' '.join(str(error).split())}).") from None
-    for override in overrides or []:
+    if not isinstance(data, dict):
+        raise ConfigError(f"The settings file '{path}' is no mapping of settings.")
+    return data
+
+
+def _resolve(data: dict[str, Any], overrides: list[str], where: str) -> TrainSettings:
+    for override in overrides:
         _apply_override(data, override)
-    settings = typing.cast(TrainSettings, build(TrainSettings, data, str(path.name)))
+    settings = typing.cast(TrainSettings, build(TrainSettings, data, where))
     check(settings)
     return settings
+
+
+def _merge(data: dict[str, Any], more: dict[str, Any]) -> None:
+    """Put ``more`` over ``data``, group by group."""
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(data.get(key), dict):
+            _merge(data[key], value)
+        else:
+            data[key] = value
 
 
 def task_settings(task: str) -> Path:
@@ -153,9 +197,14 @@ def check(settings: TrainSettings) -> None:
         ("ppo.gamma", p.gamma, 0.0 < p.gamma <= 1.0, "in (0, 1]"),
         ("ppo.lam", p.lam, 0.0 <= p.lam <= 1.0, "in [0, 1]"),
         ("ppo.learning_rate", p.learning_rate, 0.0 < p.learning_rate < 1.0, "in (0, 1)"),
+        ("ppo.anneal_from", p.anneal_from, 0.0 <= p.anneal_from < 1.0, "in [0, 1)"),
+        ("ppo.anneal_to", p.anneal_to, 0.0 < p.anneal_to <= 1.0, "in (0, 1]"),
         ("ppo.init_std", p.init_std, p.init_std > 0.0, "positive"),
         ("task.gait.period_s", s.task.gait.period_s, 0.2 <= s.task.gait.period_s <= 3.0, "0.2 to 3 s"),
         ("task.episode_s", s.task.episode_s, s.task.episode_s >= 1.0, "1 s or more"),
+        ("task.ground.bump_m", s.task.ground.bump_m, 0.0 <= s.task.ground.bump_m <= 0.3, "0 to 0.3 m"),
+        ("task.ground.cell_m", s.task.ground.cell_m, 0.05 <= s.task.ground.cell_m <= 2.0, "0.05 to 2 m"),
+        ("task.ground.size_m", s.task.ground.size_m, 4.0 <= s.task.ground.size_m <= 200.0, "4 to 200 m"),
         ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 0, "0 or more"),
         ("ppo.minibatches", p.minibatches, 1 <= p.minibatches <= s.robots * p.steps_per_update, "1 to the batch size"),
     ]

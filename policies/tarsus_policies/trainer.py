@@ -18,6 +18,7 @@ import torch
 from rsl_rl.algorithms import PPO
 from torch.utils.tensorboard import SummaryWriter
 
+from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
 from tarsus_policies.nan_guard import NanGuard
@@ -70,6 +71,7 @@ class Trainer:
         """
         self.settings, self.folder, self.ray = settings, folder, ray
         self.guard = NanGuard()
+        self._small_steps = 1.0
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
@@ -90,14 +92,15 @@ class Trainer:
 
     def run(
         self,
-        should_stop: Callable[[Progress], bool],
+        share_done: Callable[[Progress], float | None],
         report: Callable[[Progress], None],
         saved: Callable[[Path], None] = lambda path: None,
     ) -> Path:
         """Train; save every ``save_every_s``, at the end, and when interrupted. Return the last checkpoint.
 
         Args:
-            should_stop: asked after every update.
+            share_done: asked after every update how much of the training is done, of 1; None: it has no end. Towards
+                the end the steps become small, so that the last policy is as good as the mean of the last ones.
             report: told of every update.
             saved: told of every checkpoint but the last.
         """
@@ -105,7 +108,8 @@ class Trainer:
         saved_at = time.monotonic()
         path: Path | None = None
         try:
-            while not should_stop(self.progress):
+            while (share := float(share_done(self.progress) or 0.0)) < 1.0:
+                self._anneal(share)
                 self._update(writer)
                 report(self.progress)
                 if time.monotonic() - saved_at >= self.settings.save_every_s:
@@ -120,12 +124,18 @@ class Trainer:
             writer.close()
         return path
 
+    def _anneal(self, share: float) -> None:
+        start = self.settings.ppo.anneal_from
+        left = 1.0 if share <= start else (1.0 - share) / (1.0 - start)
+        self._small_steps = max(left, self.settings.ppo.anneal_to)
+
     def save(self) -> Path:
         """Write a checkpoint."""
         content = self.algorithm.save()
         content["iter"] = self.progress.update
         content["learning_rate"] = self.algorithm.learning_rate
         content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
+        content["made_for"] = made_for(self.sampler.contract)
         return self.folder.save(self.progress.update, content, self.settings.keep_checkpoints)
 
     def _start(self, seed: int) -> Sampler:
@@ -143,6 +153,7 @@ class Trainer:
         self.sampler.close()
 
     def _restore(self, content: dict[str, Any], networks_only: bool) -> None:
+        _check_fit(content.get("made_for", {}), made_for(self.sampler.contract))
         try:
             self.algorithm.load(
                 content,
@@ -214,9 +225,10 @@ class Trainer:
             kl = float(self.algorithm.actor.get_kl_divergence(old, new).mean())
         low, high = ppo.learning_rate_range
         rate = self.algorithm.learning_rate
-        if kl > 1.5 * ppo.desired_kl:
+        wanted = ppo.desired_kl * self._small_steps
+        if kl > 1.5 * wanted:
             rate /= 1.2
-        elif kl < ppo.desired_kl / 1.5:
+        elif kl < wanted / 1.5:
             rate *= 1.1
         self._set_learning_rate(min(high, max(low, rate)))
         return kl
@@ -240,7 +252,7 @@ class Trainer:
             self.close()
             self.sampler = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
         # noise is what exploration costs in precision: nothing keeps it up once the task is as hard as it gets
-        self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty)
+        self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty) * self._small_steps
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
         self.sampler.set_curriculum(p.assistance, p.difficulty, penalties)
 
@@ -281,6 +293,28 @@ def _build_algorithm(sampler: Sampler, settings: TrainSettings) -> PPO:
     }
     with contextlib.redirect_stdout(io.StringIO()):  # rsl_rl prints both networks
         return PPO.construct_algorithm(sampler.get_observations(), sampler, config, "cpu")
+
+
+def made_for(contract: PolicyContract) -> dict[str, str]:
+    """What a network is good for, in words: whoever goes on with it must have the same."""
+    return {
+        "robot": contract.robot,
+        "URDF": contract.urdf_sha256,
+        "action": ", ".join(contract.action_joint_names) + (", gait clock" * (contract.gait.rate_octaves > 0.0)),
+        "observation": ", ".join(f"{t.name} {t.size}x{t.history}" for t in contract.observation),
+    }
+
+
+def _check_fit(before: dict[str, str], now: dict[str, str]) -> None:
+    for what, old in before.items():
+        own, others = old.split(", "), now[what].split(", ")
+        if own != others:
+            more = ", ".join(p for p in own if p not in others) or "nothing else"
+            less = ", ".join(p for p in others if p not in own) or "nothing"
+            raise ConfigError(
+                f"The checkpoint was trained for another {what}: it has {more} where the settings have {less}; "
+                "resume with the run's own settings."
+            )
 
 
 def git_revision() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_conjugate
+from tarsus_sim.terrain import GroundConfig, HeightField, draw_field, load_field
 from tarsus_sim.urdf import BodyVariation, prepare_urdf
 
 Array = NDArray[np.float64]
@@ -47,6 +48,7 @@ class WorldConfig:
     """between robots that share a client"""
     robots_a_client: int = 16
     """robots that share a PyBullet client, at most"""
+    ground: GroundConfig = field(default_factory=GroundConfig)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Scene:
 
     client: int
     ground: int
+    bumps: HeightField | None
+    """of the ground, where it is not flat"""
     bodies: list[int]
     origin: Array
     """(n, 3) m, each robot's spot"""
@@ -78,8 +82,9 @@ def build_scene(
     joint_names: tuple[str, ...],
     count: int,
     variations: Sequence[BodyVariation] | None,
+    number: int = 0,
 ) -> Scene:
-    """Start a client and load the ground and the robots.
+    """Start a client and load the ground and the robots; ``number`` tells its bumps from those of other clients.
 
     Raises:
         ConfigError: if a foot is no link of its own, for the joint above it is frozen.
@@ -87,10 +92,13 @@ def build_scene(
     """
     client = _connect(config)
     try:
-        ground = _load_ground(client)
         side = int(np.ceil(np.sqrt(count)))
         spots = [[i % side * config.spacing_m, i // side * config.spacing_m, 0.0] for i in range(count)]
         origin = np.array(spots)
+        x, y, _ = origin.mean(axis=0).tolist()
+        rng = np.random.default_rng([config.ground.seed, number])
+        bumps = draw_field(config.ground, rng, (x, y)) if config.ground.bump_m > 0.0 else None
+        ground = _load_ground(client, bumps)
         bodies = _load_robots(client, robot, config, joint_names, origin, variations)
         joints, links = _indices(client, bodies[0], robot)
         for foot in robot.foot_links:
@@ -104,6 +112,7 @@ def build_scene(
         return Scene(
             client=client,
             ground=ground,
+            bumps=bumps,
             bodies=bodies,
             origin=origin,
             joints=[joints[n] for n in joint_names],
@@ -137,9 +146,12 @@ def _connect(config: WorldConfig) -> int:
     return client
 
 
-def _load_ground(client: int) -> int:
-    shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, physicsClientId=client)
-    ground = int(pybullet.createMultiBody(0.0, shape, physicsClientId=client))
+def _load_ground(client: int, bumps: HeightField | None) -> int:
+    if bumps is None:
+        shape = pybullet.createCollisionShape(pybullet.GEOM_PLANE, physicsClientId=client)
+        ground = int(pybullet.createMultiBody(0.0, shape, physicsClientId=client))
+    else:
+        ground = load_field(client, bumps)
     pybullet.changeDynamics(ground, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=client)
     pybullet.setCollisionFilterGroupMask(ground, -1, GROUND_GROUP, ROBOT_GROUP, physicsClientId=client)
     return ground

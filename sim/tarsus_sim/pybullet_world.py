@@ -71,7 +71,9 @@ class PyBulletWorld:
             varied = None if variations is None else variations[part]
             self._slices.append(part)
             try:
-                self._scenes.append(build_scene(robot, config, self.joint_names, part.stop - start, varied))
+                self._scenes.append(
+                    build_scene(robot, config, self.joint_names, part.stop - start, varied, len(self._scenes))
+                )
             except BaseException:
                 self.close()
                 raise
@@ -314,6 +316,15 @@ class PyBulletWorld:
         """
         rows = self._refresh("feet").copy()
         return rows[..., :3] - self._origin[:, None, :], rows[..., 3:7], rows[..., 7:]
+
+    def ground_height(self, position: Array) -> Array:
+        """Height (n, ...) in m of the ground under points (n, ..., 2 or more) that count from each robot's spot."""
+        height = np.zeros(position.shape[:-1])
+        for scene, part in zip(self._scenes, self._slices, strict=True):
+            if scene.bumps is not None:
+                points = position[part, ..., :2] + self._origin[part, :2].reshape(-1, *[1] * (position.ndim - 2), 2)
+                height[part] = scene.bumps.at(points[..., 0], points[..., 1])
+        return height
 
     def set_friction(self, friction: Array, index: Robots | None = None) -> None:
         """Set the Coulomb friction (k,) between the soles of k robots (all by default) and the ground."""

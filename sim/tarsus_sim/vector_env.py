@@ -22,12 +22,14 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError, SimulationError, TarsusError
 from tarsus_core.processes import shielded_start
+from tarsus_sim.custom_task import make_task, term_names
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_env import action_space, observation_space
-from tarsus_sim.walk_task import PRIVILEGED_SIZE, REWARD_NAMES, WalkTask
+from tarsus_sim.walk_task import PRIVILEGED_SIZE, WalkTask
 
 WORKER_TIMEOUT_S = 120.0
 GC_THRESHOLD = 50_000
@@ -74,7 +76,8 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         self._task: WalkTask | None = None
         self._processes: list[multiprocessing.process.BaseProcess] = []
         self._pipes: list[Connection] = []
-        shapes = _shapes(num_envs, self.contract.observation_size, self.contract.action_size)
+        self.terms = term_names(self.config)
+        shapes = _shapes(num_envs, self.contract, len(self.terms))
         size = sum(int(np.prod(s)) * 4 for s in shapes.values())
         self._memory = SharedMemory(create=True, size=size)
         self._arrays = _views(self._memory, shapes)
@@ -86,7 +89,7 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
 
     def _start(self, seed: int) -> None:
         if self.workers == 0:
-            self._task = WalkTask(self.config, self.num_envs, seed)
+            self._task = make_task(self.config, self.num_envs, seed)
             return
         context = multiprocessing.get_context("spawn")
         share = self.num_envs // self.workers
@@ -128,13 +131,13 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         arrays = self._arrays
         arrays["action"][:] = actions
         if self._task is not None:
-            _store(self._task.step(arrays["action"]), arrays, slice(0, self.num_envs))
+            _store(self._task.step(arrays["action"]), arrays, slice(0, self.num_envs), self.terms)
         else:
             self._order("step", [None] * self.workers)
         terminated, truncated = arrays["terminated"] > 0.0, arrays["truncated"] > 0.0
         infos: dict[str, Any] = {
             "privileged": arrays["privileged"].copy(),
-            "terms": dict(zip(REWARD_NAMES, arrays["terms"].mean(axis=0).tolist(), strict=True)),
+            "terms": dict(zip(self.terms, arrays["terms"].mean(axis=0).tolist(), strict=True)),
             "error": arrays["error"].copy(),
             "length": arrays["length"].copy(),
         }
@@ -188,7 +191,8 @@ class WalkVectorEnv(gymnasium.vector.VectorEnv[NDArray[np.float32], NDArray[np.f
         self._memory.unlink()
 
 
-def _shapes(n: int, observation: int, action: int) -> dict[str, tuple[int, ...]]:
+def _shapes(n: int, contract: PolicyContract, terms: int) -> dict[str, tuple[int, ...]]:
+    observation, action = contract.observation_size, contract.action_size
     return {
         "action": (n, action),
         "observation": (n, observation),
@@ -199,7 +203,7 @@ def _shapes(n: int, observation: int, action: int) -> dict[str, tuple[int, ...]]
         "truncated": (n,),
         "error": (n, 3),
         "length": (n,),
-        "terms": (n, len(REWARD_NAMES)),
+        "terms": (n, terms),
     }
 
 
@@ -214,7 +218,7 @@ def _views(memory: SharedMemory, shapes: dict[str, tuple[int, ...]]) -> dict[str
 def _anew(task: WalkTask, seed: int | np.random.SeedSequence) -> WalkTask:
     """Replace a task by one of another seed, at the same stage of the curriculum."""
     task.close()
-    new = WalkTask(task.config, task.count, seed)
+    new = make_task(task.config, task.count, seed)
     _set_curriculum(new, (task.assistance, task.difficulty, task.penalty_scale))
     return new
 
@@ -223,11 +227,11 @@ def _set_curriculum(task: WalkTask, stage: tuple[float, float, float]) -> None:
     task.assistance, task.difficulty, task.penalty_scale = stage
 
 
-def _store(result: dict[str, Any], arrays: dict[str, NDArray[np.float32]], part: slice) -> None:
+def _store(result: dict[str, Any], arrays: dict[str, NDArray[np.float32]], part: slice, names: tuple[str, ...]) -> None:
     for name in ("observation", "privileged", "reward", "terminated", "truncated", "error", "length"):
         arrays[name][part] = result[name]
     terms = result["terms"]
-    for i, name in enumerate(REWARD_NAMES):
+    for i, name in enumerate(names):
         if name in terms:
             arrays["terms"][part, i] = terms[name]
     if "ended" in result:
@@ -250,10 +254,9 @@ def _work(
     memory = SharedMemory(name=memory_name, **_UNTRACKED)
     task = None
     try:
-        task = WalkTask(config, share, seed)
-        contract = task.contract
-        arrays = _views(memory, _shapes(total, contract.observation_size, contract.action_size))
-        part = slice(start, start + share)
+        task = make_task(config, share, seed)
+        arrays = _views(memory, _shapes(total, task.contract, len(term_names(config))))
+        part, terms = slice(start, start + share), term_names(config)
         pipe.send(None)
         while True:
             while not pipe.poll(5.0):
@@ -261,7 +264,7 @@ def _work(
                     return
             order, argument = pipe.recv()
             if order == "step":
-                _store(task.step(arrays["action"][part]), arrays, part)
+                _store(task.step(arrays["action"][part]), arrays, part, terms)
             elif order == "reset":
                 if argument is not None:
                     task = _anew(task, argument)

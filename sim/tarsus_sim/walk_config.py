@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tarsus_sim.terrain import GroundConfig
+
 
 @dataclass(frozen=True)
 class CommandConfig:
@@ -164,6 +166,9 @@ class WalkConfig:
     reward: RewardConfig = RewardConfig()
     random: RandomConfig = RandomConfig()
     assist: AssistConfig = AssistConfig()
+    ground: GroundConfig = field(default_factory=GroundConfig)
+    code: str = ""
+    """text of a task file, which makes another task of this one; see custom_task.py"""
     randomise: bool = True
     """False: nominal robot, no noise, no pushes, no delay"""
     robots_a_client: int = 0

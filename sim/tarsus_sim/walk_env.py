@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError
+from tarsus_sim.custom_task import make_task
 from tarsus_sim.render import TrackingCamera
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import nominal, walk_contract
@@ -80,7 +81,7 @@ class G1WalkEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         super().reset(seed=seed)
         if self._task is None or seed is not None:
             self.close()
-            self._task = WalkTask(self.config, 1, int(self.np_random.integers(2**31)))
+            self._task = make_task(self.config, 1, int(self.np_random.integers(2**31)))
         self._task.fixed_command = None
         if options and "command" in options:
             self._task.fixed_command = np.asarray(options["command"], dtype=np.float64)

@@ -38,7 +38,13 @@ PRIVILEGED_SIZE = 18
 
 
 class WalkTask:
-    """n robots that follow velocity commands. Physics, observations, rewards, resets; arrays in, arrays out."""
+    """n robots that follow velocity commands. Physics, observations, rewards, resets; arrays in, arrays out.
+
+    Other tasks are classes on top of this one; see custom_task.py and docs/training.md.
+    """
+
+    TERMS: tuple[str, ...] = ()
+    """names of the reward terms that ``more_rewards`` adds"""
 
     def __init__(self, config: WalkConfig, count: int, seed: int | np.random.SeedSequence) -> None:
         """Build the world.
@@ -59,6 +65,7 @@ class WalkTask:
             movable=movable,
             capsules=config.capsules,
             accelerometer=False,
+            ground=config.ground,
             robots_a_client=config.robots_a_client or max(1, JOINTS_A_CLIENT // len(movable or self.robot.joint_names)),
         )
         variations = draw_variations(self.rng, config.random, count) if config.randomise else None
@@ -94,6 +101,8 @@ class WalkTask:
         self._mean_command = np.zeros((count, 3))
         self._actions = np.zeros((2, count, act))
         self.friction = np.ones(count)
+        self._rough = config.ground.bump_m > 0.0
+        self._ground, self._foot_ground = np.zeros(count), np.zeros((count, len(self.robot.foot_links)))
         self._read()
 
     # ---- one control period -----------------------------------------------------------------------------------
@@ -155,7 +164,7 @@ class WalkTask:
         return np.concatenate(
             [
                 velocity * 2.0,
-                (self._position[:, 2:3] - self.config.base_height_m) * 5.0,
+                (self._height() - self.config.base_height_m)[:, None] * 5.0,
                 (self._mean - self._mean_command) * 2.0,
                 self._force > 5.0,
                 self._foot_height() * 5.0,
@@ -207,6 +216,9 @@ class WalkTask:
         self._quat, self._gyro = state.orientation_base_to_world, state.angular_velocity_base_in_base
         self._q, self._velocity, self._effort = state.joint_position, state.joint_velocity, state.joint_effort
         self._foot_position, self._foot_quat, self._foot_velocity = self.world.foot_poses()
+        if self._rough:
+            self._ground = self.world.ground_height(self._position)
+            self._foot_ground = self.world.ground_height(self._foot_position)
 
     def _free_arms(self) -> ArmMotion | None:
         """Return what moves the arms, where they are simulated and the policy does not drive them."""
@@ -226,7 +238,10 @@ class WalkTask:
         return RobotState(0.0, self.joint_names, q, dq, self._effort, quat, gyro, np.zeros((self.count, 3)))
 
     def _foot_height(self) -> Array:
-        return self._foot_position[..., 2] - self.robot.sole_height_m
+        return self._foot_position[..., 2] - self.robot.sole_height_m - self._foot_ground
+
+    def _height(self) -> Array:
+        return self._position[:, 2] - self._ground
 
     def _describe(self, action: NDArray[np.float32], velocity_before: Array) -> rewards.WalkStep:
         c = self.config
@@ -241,7 +256,7 @@ class WalkTask:
         q = self._q[:, driven]
         foot_yaw = yaw_from_quat(self._foot_quat) - yaw_from_quat(self._quat)[:, None]
         offset = quat_rotate_yaw_inverse(self._quat, self._foot_position[:, 0] - self._foot_position[:, 1])
-        fell = (tilt_angle(self._quat) > FALL_TILT_RAD) | (self._position[:, 2] < FALL_HEIGHT_M)
+        fell = (tilt_angle(self._quat) > FALL_TILT_RAD) | (self._height() < FALL_HEIGHT_M)
         clock = self.interface.clock
         return rewards.WalkStep(
             command=command,
@@ -250,7 +265,7 @@ class WalkTask:
             mean_error=self._mean - self._mean_command,
             angular_velocity=self._gyro,
             gravity=projected_gravity(self._quat),
-            height=self._position[:, 2],
+            height=self._height(),
             joint_position=q - self.interface.default_pose[driven],
             joint_velocity=self._velocity[:, driven],
             joint_acceleration=(self._velocity - velocity_before)[:, driven] / c.control_period_s,
@@ -285,7 +300,13 @@ class WalkTask:
             if weight < 0.0 and name not in ("fall", "mean_linear_error", "mean_angular_error"):
                 scale *= self.penalty_scale
             terms[name] = weight * scale * getattr(rewards, name)(step, *extra.get(name, ()))
+        for name, value in self.more_rewards(step).items():
+            terms[name] = value * self.config.control_period_s
         return terms
+
+    def more_rewards(self, step: rewards.WalkStep) -> dict[str, Array]:
+        """Return further reward terms (n,) a second by name, those of TERMS: for tasks on top of this one."""
+        return {}
 
     # ---- random draws -----------------------------------------------------------------------------------------
 
@@ -303,7 +324,7 @@ class WalkTask:
             low, high = (round(d / c.physics_dt_s) for d in r.action_delay_s)
             self._delay[index] = self.rng.integers(low, high + 1, k)
             self.friction[index] = u(*r.friction, k)
-        self.world.reset(index, q, yaw, velocity)
+        self.world.reset(index, q, yaw, velocity, self._spawn_height(index))
         if c.randomise:
             self.world.set_friction(self.friction[index], index)
         if self._arms is not None:
@@ -318,6 +339,14 @@ class WalkTask:
         self._assist_share[index] = np.where(alone, 0.0, u(0.5, 1.0, k))
         self._draw_commands(index)
         self._push_left[index] = draw_steps(self.rng, r.push_interval_s, c.control_period_s, k)
+
+    def _spawn_height(self, index: NDArray[np.int64]) -> Array | None:
+        """Height of the base links (k,) that puts both soles on top of what is under them."""
+        if not self._rough:
+            return None
+        around = np.array([[x, y] for x in (-0.15, 0.0, 0.15) for y in (-0.2, 0.0, 0.2)])
+        ground = self.world.ground_height(np.tile(around, (self.count, 1, 1)))
+        return np.asarray(self.robot.base_height_m + ground[index].max(axis=1))
 
     def _draw_commands(self, index: NDArray[np.int64]) -> None:
         c, k = self.config, len(index)

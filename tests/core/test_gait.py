@@ -115,12 +115,30 @@ def recovering(recover_s: float = 0.4) -> GaitClock:
 
 @pytest.mark.parametrize(("rate", "tilt", "starts"), [(0.4, 0.05, False), (0.6, 0.0, True), (0.0, 0.11, True)])
 def test_a_disturbed_robot_steps_though_it_is_told_to_stand(rate: float, tilt: float, starts: bool) -> None:
-    c = recovering()
-    c.start(STOP, rate, tilt)
+    c, never = recovering(), clock()
+    for _ in range(5):  # the low-pass of 0.6 rad/s is 0.6 (1 - (2/3)^5) = 0.52 after five periods
+        for robot in (c, never):
+            robot.start(STOP, rate, tilt)
+            robot.advance(STOP)
     assert c.moving[0] == starts
-    never = clock()
-    never.start(STOP, rate, tilt)
     assert not never.moving[0]
+
+
+def test_the_rate_is_low_passed_by_hand() -> None:
+    c = recovering()  # 20 ms of 40 + 20 ms: a third of what is new
+    c.start(STOP, 1.4, 0.0)
+    assert not c.moving[0], "1.4 / 3 = 0.467"
+    c.start(STOP, 0.0, 0.0)
+    c.start(STOP, 0.0, 0.0)
+    kept = c.state()
+    c.start(STOP, 1.0, 0.0)  # 1.4 / 3 * (2/3)^3 + 1/3 = 0.472
+    assert not c.moving[0]
+    c.restore(kept)
+    c.start(STOP, 1.2, 0.0)  # 0.138 + 0.4 = 0.538
+    assert c.moving[0]
+    c.reset(slice(None))
+    c.start(STOP, 1.2, 0.0)
+    assert not c.moving[0], "what was before a reset is forgotten"
 
 
 def test_it_steps_for_a_while_and_to_the_end_of_the_step() -> None:
@@ -138,14 +156,14 @@ def test_after_it_stopped_it_takes_twice_the_disturbance_for_half_a_second() -> 
     c.start(STOP, 2.0, 0.0)
     run(c, STOP, 20)
     assert not c.moving[0]
-    c.start(STOP, 0.9, 0.0)
-    assert not c.moving[0]
     kept = c.state()
-    c.start(STOP, 1.1, 0.0)
+    c.start(STOP, 0.0, 0.19)
+    assert not c.moving[0]
+    c.start(STOP, 0.0, 0.21)
     assert c.moving[0]
     c.restore(kept)
     run(c, STOP, 25)  # 0.5 s
-    c.start(STOP, 0.6, 0.0)
+    c.start(STOP, 0.0, 0.11)
     assert c.moving[0]
 
 

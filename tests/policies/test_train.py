@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tarsus_core.cli import main
 from tarsus_core.errors import ConfigError, SimulationError
@@ -26,6 +27,7 @@ from tarsus_policies.run_folder import CheckpointError, RunFolder
 from tarsus_policies.settings import TrainSettings, load_settings, task_settings
 from tarsus_policies.trainer import Progress, Trainer, TrainingError
 from tarsus_sim.vector_env import WalkVectorEnv
+from tarsus_sim.walk_contract import walk_contract
 
 SMALL = ["robots=4", "workers=0", "ppo.steps_per_update=4", "ppo.epochs=1", "ppo.minibatches=1"]
 
@@ -258,6 +260,60 @@ def test_what_is_not_finite_stops_training_and_leaves_the_last_second(
     assert f"'{dump}'" in str(caught.value)
     with np.load(dump) as data:
         assert len(data["reward"]) == (3 if kind == "reward" else 2)
-        assert data["observation"].shape[1:] == (4, trainer.env.env.contract.observation_size)
+        assert data["observation"].shape[1:] == (4, trainer.sampler.contract.observation_size)
     assert 1 in run.updates()  # nothing is lost
     run.load(1)
+
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "rough_ground.py"
+
+
+def test_another_task_is_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [x for s in SMALL for x in ("--set", s)]
+    folder = tmp_path / "run"
+    assert main(["train", str(EXAMPLE), "--run", str(folder), "--steps", "32", "--quiet", *options]) == 0
+    run = RunFolder(folder)
+    settings = run.settings()
+    assert settings.task.ground.bump_m == 0.05 and settings.task.gait.period_s == 0.64, "its settings over walking's"
+    assert settings.task.code == EXAMPLE.read_text()
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert "reward/stumble" in events.Tags()["scalars"]
+    assert main(["train", "--resume", str(folder), "--steps", "16", "--quiet"]) == 0
+    assert run.load()["iter"] == 3
+    assert (
+        walk_contract(settings.task).action_size == walk_contract(load_settings(task_settings("walk")).task).action_size
+    )
+
+
+def test_a_resume_that_does_not_fit_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    _train(tmp_path / "a", 1)
+    run = RunFolder(tmp_path / "a")
+    kept = run.settings_file.read_bytes()
+    for change, said in (
+        ("task.gait.rate_octaves=0", "another action: it has gait clock where the settings have nothing"),
+        ("ppo.actor_hidden=[16, 16]", "does not fit the settings"),
+        ("task.driven=legs|waist_.*", "another action: it has left_hip_pitch_joint"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Trainer(run.settings([change]), run, resume=True)
+        assert main(["train", "--resume", str(run.path), "--set", change, "--steps", "16"]) == 2
+        assert run.settings_file.read_bytes() == kept
+    content = run.load()
+    content["made_for"]["robot"] = "h1"
+    run.save(1, content, 5)
+    with pytest.raises(ConfigError, match="another robot: it has h1 where the settings have g1"):
+        Trainer(run.settings(), run, resume=True)
+
+
+def test_the_last_part_of_a_training_polishes(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a")
+    run.create(_settings("ppo.anneal_from=0.5", "ppo.anneal_to=0.2", "ppo.entropy_coef=0.01"))
+    trainer = Trainer(run.settings(), run)
+    seen = []
+    try:
+        trainer.run(lambda p: p.update / 10, lambda p: seen.append(trainer.algorithm.entropy_coef))
+    finally:
+        trainer.close()
+    # full until half is done; then what is left of the second half, but never below a fifth
+    np.testing.assert_allclose(seen, 0.01 * np.array([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]))
