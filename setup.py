@@ -44,6 +44,7 @@ setup(
     extras_require={
         "robot": ["onnxruntime"],
         "sim": ["onnxruntime", "pybullet", "mujoco-core", "gymnasium", "example-robot-data", "opencv-python-headless"],
+        "cluster": ["ray"],
         "train": ["torch", "rsl-rl-lib", "onnx", "onnxscript", "tensorboard", "tqdm", "matplotlib"],
     },
     entry_points={"console_scripts": ["tarsus = tarsus_core.cli:main"]},

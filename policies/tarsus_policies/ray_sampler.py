@@ -261,11 +261,6 @@ def connect(address: str) -> Any:
     Raises:
         ConfigError: if Ray is not installed, or no cluster answers at the address.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # asks for a decision that CPUs do not need
-    token = Path.home() / ".ray" / "auth_token"  # 'ray start --head' leaves it there
-    if address != "local" and ("RAY_AUTH_TOKEN" in os.environ or token.exists()):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
     ray = knock(address)
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -282,6 +277,11 @@ def knock(address: str) -> Any:
     Raises:
         ConfigError: if Ray is not installed, or nobody does.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # asks for a decision that CPUs do not need
+    token = Path.home() / ".ray" / "auth_token"  # 'ray start --head' leaves it there
+    if address != "local" and ("RAY_AUTH_TOKEN" in os.environ or token.exists()):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError:
