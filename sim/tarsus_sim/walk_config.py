@@ -97,6 +97,8 @@ class RandomConfig:
     joint_offset_rad: float = 0.015
     """encoder bias, plus or minus"""
     action_delay_s: tuple[float, float] = (0.0, 0.02)
+    push_share: float = 1.0
+    """share of the episodes with pushes: precision is learned in the others"""
     push_interval_s: tuple[float, float] = (4.0, 8.0)
     push_impulse_ns: float = 20.0
     """N.s, the largest horizontal push at the torso at full difficulty; each is drawn between none and that"""

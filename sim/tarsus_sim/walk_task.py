@@ -31,6 +31,8 @@ from tarsus_sim.walk_random import draw_commands, draw_pushes, draw_steps, draw_
 
 Array = NDArray[np.float64]
 JOINTS_A_CLIENT = 400
+NEVER = 10**9
+"""control periods"""
 FALL_TILT_RAD = 0.9
 FALL_HEIGHT_M = 0.45
 REWARD_NAMES = tuple(f.name for f in fields(RewardConfig))
@@ -338,7 +340,8 @@ class WalkTask:
         alone = u(size=k) < c.assist.alone
         self._assist_share[index] = np.where(alone, 0.0, u(0.5, 1.0, k))
         self._draw_commands(index)
-        self._push_left[index] = draw_steps(self.rng, r.push_interval_s, c.control_period_s, k)
+        first = draw_steps(self.rng, r.push_interval_s, c.control_period_s, k)
+        self._push_left[index] = np.where(u(size=k) < r.push_share, first, NEVER)
 
     def _spawn_height(self, index: NDArray[np.int64]) -> Array | None:
         """Height of the base links (k,) that puts both soles on top of what is under them."""

@@ -340,3 +340,21 @@ def test_noise_stays_within_its_bounds(make: Make) -> None:
     assert np.abs(task._offset).max() <= r.joint_offset_rad
     assert r.friction[0] <= task.friction.min() < task.friction.max() <= r.friction[1]
     assert task._delay.max() <= 4
+
+
+@pytest.mark.parametrize(("share", "pushed"), [(0.0, [0, 0]), (1.0, [2, 2])])
+def test_a_share_of_the_episodes_has_pushes(
+    make: Make, monkeypatch: pytest.MonkeyPatch, share: float, pushed: list[int]
+) -> None:
+    random = RandomConfig(push_share=share, push_interval_s=(0.1, 0.1), push_impulse_ns=1.0)
+    task = make(replace(LEGS, random=random))
+    counts = [0, 0]
+
+    def count(index: int, force: np.ndarray, duration: float) -> None:
+        counts[index] += 1
+
+    monkeypatch.setattr(task.world, "push", count)
+    task.reset()
+    for _ in range(10):  # 0.2 s
+        task.step(zero(task))
+    assert counts == pushed
