@@ -26,6 +26,7 @@ TERM_SIZES: dict[str, int | None] = {
     "base_angular_velocity": 3,
     "projected_gravity": 3,
     "base_linear_velocity": 3,
+    "leg_odometry": 2,
     "velocity_command": 3,
     "linear_velocity_command": 2,
     "angular_velocity_command": 1,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import StateError
 from tarsus_core.gait import GaitClock
+from tarsus_core.leg_odometry import LegOdometry
+from tarsus_core.robot_model import load_robot
 from tarsus_core.rotations import projected_gravity, tilt_angle
 from tarsus_core.state import JointCommand, RobotState, joint_indices
 
@@ -51,6 +53,10 @@ class PolicyInterface:
         self.velocity_command: Array = np.zeros((count, 3))
         self._history = [np.zeros((count, t.history, t.size)) if t.history > 1 else None for t in contract.observation]
         self._fresh = np.ones(count, dtype=bool)
+        self._odometry: LegOdometry | None = None
+        if any(t.name == "leg_odometry" for t in contract.observation):
+            robot = load_robot(contract.robot)
+            self._odometry = LegOdometry(robot, joint_names, contract.control_period_s, count)
 
     def reset(self, index: NDArray[np.int64] | slice = slice(None), phase: Array | float = 0.0) -> None:
         """Forget the past of the given robots; ``phase`` 0 or 0.5 says which foot swings first."""
@@ -98,8 +104,10 @@ class PolicyInterface:
     def peek(self, state: RobotState) -> NDArray[np.float32]:
         """Build the observation that ``observe`` would give for the present command, remembering nothing."""
         saved = [None if h is None else h.copy() for h in self._history], self._fresh.copy()
-        clock = self.clock.state()
+        clock, velocity = self.clock.state(), None if self._odometry is None else self._odometry.velocity
         observation = self.observe(state, self.velocity_command)
+        if self._odometry is not None and velocity is not None:
+            self._odometry.velocity = velocity
         self._history, self._fresh = saved
         self.clock.restore(clock)
         return observation
@@ -138,6 +146,8 @@ class PolicyInterface:
             if state.linear_velocity_base_in_base is None:
                 raise StateError("The policy observes the base's linear velocity, which this robot does not measure.")
             value = state.linear_velocity_base_in_base
+        elif name == "leg_odometry" and self._odometry is not None:
+            value = self._odometry.update(state, self._fresh)
         elif name == "velocity_command":
             value = self.velocity_command
         elif name == "linear_velocity_command":

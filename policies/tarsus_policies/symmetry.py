@@ -63,6 +63,7 @@ def observation_mirror(contract: PolicyContract, robot: RobotModel) -> Mirror:
     kinds = {
         "base_angular_velocity": _signs(-1.0, 1.0, -1.0),
         "projected_gravity": _signs(1.0, -1.0, 1.0),
+        "leg_odometry": _signs(1.0, -1.0),
         "velocity_command": _signs(1.0, -1.0, -1.0),
         "joint_position": joints,
         "joint_velocity": joints,

@@ -157,6 +157,8 @@ class WalkConfig:
     action_scale: float = 1.0
     """rad per unit of action"""
     action_clip: float = 1.0
+    leg_odometry: bool = False
+    """whether the policy observes the base's velocity over the standing foot, as encoders and gyroscope tell it"""
     base_height_m: float = 0.74
     """wanted height of the base link while walking"""
     gains: dict[str, tuple[float, float]] = field(default_factory=dict)

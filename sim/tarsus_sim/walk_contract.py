@@ -51,6 +51,7 @@ def walk_contract(config: WalkConfig, joint_names: tuple[str, ...] | None = None
             ObservationTerm("joint_velocity", count, scale=0.05, clip=60.0),
             ObservationTerm("last_action", count + (g.rate_octaves > 0.0), clip=config.action_clip),
             ObservationTerm("gait_phase", 2, clip=1.0),
+            *((ObservationTerm("leg_odometry", 2, scale=2.0, clip=3.0),) if config.leg_odometry else ()),
         ),
         control_period_s=config.control_period_s,
         command_range=CommandRange(c.vx, c.vy, c.wz),

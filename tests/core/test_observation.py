@@ -14,8 +14,11 @@ import pytest
 from tarsus_core.contract import CommandRange, Gait, ObservationTerm, PolicyContract
 from tarsus_core.errors import StateError
 from tarsus_core.observation import PolicyInterface
+from tarsus_core.robot_model import load_robot
 from tarsus_core.rotations import quat_from_rpy
 from tarsus_core.state import RobotState
+from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_contract import walk_contract
 
 # The robot lists hip, knee, arm; the contract lists them in another order, drives knee and hip, observes hip and knee.
 NAMES = ("hip", "knee", "arm")
@@ -232,3 +235,27 @@ def test_one_more_action_sets_the_rate_of_the_gait_clock() -> None:
     )  # 0.6 * 1; the second, clipped to 0.6 * -2, is more than one octave
     np.testing.assert_allclose(i.clock.phase, [2.0**0.6 * 0.02 / 0.8, 0.5 * 0.02 / 0.8])
     np.testing.assert_allclose(i.observe(both, np.tile(GO, (2, 1)))[:, 15], [1.0, -2.0])
+
+
+def test_leg_odometry_is_observed_and_peeking_does_not_move_its_filter() -> None:
+    robot = load_robot("g1")
+    contract = walk_contract(WalkConfig(leg_odometry=True))
+    i = PolicyInterface(contract, robot.joint_names)
+    turning = {
+        "joint_position": robot.default_pose,
+        "joint_velocity": np.zeros(29),
+        "joint_effort": np.zeros(29),
+        "orientation_base_to_world": np.array([0.0, 0.0, 0.0, 1.0]),
+        "angular_velocity_base_in_base": np.array([0.0, 0.5, 0.0]),
+        "linear_acceleration_imu_in_imu": np.zeros(3),
+    }
+    moving = RobotState(0.0, robot.joint_names, **turning)
+    still = RobotState(0.0, robot.joint_names, **{**turning, "angular_velocity_base_in_base": np.zeros(3)})
+    first = i.observe(moving, STOP)[0, -2:]
+    assert first[0] > 0.5 and first[1] == pytest.approx(0.0, abs=1e-6)  # twice 0.36 m/s
+    peeked = i.peek(still)[0, -2:]
+    np.testing.assert_array_equal(i.peek(still)[0, -2:], peeked)
+    np.testing.assert_array_equal(i.observe(still, STOP)[0, -2:], peeked)
+    np.testing.assert_allclose(peeked, 0.75 * first, rtol=1e-5)
+    i.reset()
+    assert not i.observe(still, STOP)[0, -2:].any(), "a reset forgets"

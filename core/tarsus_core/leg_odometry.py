@@ -1,0 +1,145 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How fast the base moves over the foot that stands: leg odometry, from encoders, gyroscope and orientation alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.errors import RobotModelError
+from tarsus_core.robot_model import RobotModel
+from tarsus_core.rotations import cross, quat_from_rpy, quat_rotate, quat_rotate_yaw_inverse
+from tarsus_core.state import RobotState, joint_indices
+
+Array = NDArray[np.float64]
+
+LOW_PASS_S = 0.06
+"""time constant: an eighth of a step, to calm the encoders' noise"""
+HEIGHT_SCALE_M = 0.01
+"""a foot that is lower by this much than the other counts e times as much"""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The joints from the base to one foot; fixed ones are part of the next link's place."""
+
+    joint_names: tuple[str, ...]
+    rotation: Array
+    """(K, 3, 3) of each joint's frame at angle 0, in the frame before it"""
+    translation: Array
+    """(K, 3) m"""
+    skew: Array
+    """(K, 3, 3) cross-product matrix of each joint's axis"""
+    end: Array
+    """(3,) m, the foot in the last joint's frame"""
+
+
+def read_chain(robot: RobotModel, foot: str) -> Chain:
+    """Read the chain of joints from the robot's base to a foot out of its URDF.
+
+    Raises:
+        RobotModelError: if the foot does not hang on the base, or a joint on the way is not one of the robot's.
+    """
+    joints = {str(_tag(j, "child").get("link")): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")}
+    names: list[str] = []
+    rotations: list[Array] = []
+    translations: list[Array] = []
+    axes: list[Array] = []
+    link, way = foot, []
+    while link != robot.base_link:
+        if link not in joints:
+            raise RobotModelError(f"The foot '{foot}' of robot '{robot.name}' does not hang on '{robot.base_link}'.")
+        way.append(joints[link])
+        link = str(_tag(joints[link], "parent").get("link"))
+    rotation, translation = np.eye(3), np.zeros(3)
+    for joint in reversed(way):
+        origin = joint.find("origin")
+        rpy, xyz = (_vector(origin, key) for key in ("rpy", "xyz"))
+        translation = translation + rotation @ xyz
+        turned = quat_rotate(np.tile(quat_from_rpy(*rpy), (3, 1)), np.eye(3))
+        rotation = rotation @ turned.T
+        if joint.get("type") == "fixed":
+            continue
+        if joint.get("name") not in robot.joint_names:
+            raise RobotModelError(f"The URDF's joint '{joint.get('name')}' is none of robot '{robot.name}'.")
+        names.append(str(joint.get("name")))
+        rotations.append(rotation)
+        translations.append(translation)
+        x, y, z = _vector(joint.find("axis"), "xyz")
+        axes.append(np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
+        rotation, translation = np.eye(3), np.zeros(3)
+    return Chain(tuple(names), np.array(rotations), np.array(translations), np.array(axes), translation)
+
+
+class LegOdometry:
+    """Estimates the base's horizontal velocity for n robots, in m/s in the heading frame (x ahead, y left)."""
+
+    def __init__(self, robot: RobotModel, joint_names: tuple[str, ...], control_period_s: float, count: int) -> None:
+        """Prepare for ``count`` robots whose states list ``joint_names``.
+
+        Raises:
+            StateError: if the states lack a joint of a leg.
+        """
+        chains = [read_chain(robot, foot) for foot in robot.foot_links]
+        self._index = np.array([joint_indices(joint_names, c.joint_names) for c in chains])
+        self._rotation = np.stack([c.rotation for c in chains], axis=1)[:, :, None]  # (K, F, 1, 3, 3)
+        self._translation = np.stack([c.translation for c in chains], axis=1)[:, :, None, :, None]
+        skew = np.stack([c.skew for c in chains], axis=1)[:, :, None]
+        self._skew, self._square = skew, skew @ skew
+        self._axis = np.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], axis=-1)[..., None]
+        self._end = np.stack([c.end for c in chains])[:, None, :, None]
+        self._blend = control_period_s / (control_period_s + LOW_PASS_S)
+        self.velocity: Array = np.zeros((count, 2))
+
+    def feet(self, joint_position: Array, joint_velocity: Array) -> tuple[Array, Array]:
+        """Positions and velocities (F, n, 3) of the feet in the base frame, for joints (n, J): m and m/s.
+
+        The velocity is that of the joints alone: the sum over the joints of rate * axis x (foot - joint), as in any
+        text on robot kinematics (geometric Jacobian).
+        """
+        q, dq = (a[:, self._index.T].transpose(1, 2, 0)[..., None] for a in (joint_position, joint_velocity))
+        sin, cos = np.sin(q)[..., None], 1.0 - np.cos(q)[..., None]  # (K, F, n, 1, 1)
+        turns = self._rotation @ (np.eye(3) + sin * self._skew + cos * self._square)  # Rodrigues' formula
+        rotation: Array = np.eye(3)
+        place: Array = np.zeros((3, 1))
+        rotations, places = [], []
+        for turn, translation in zip(turns, self._translation, strict=True):
+            place = place + rotation @ translation
+            rotation = rotation @ turn
+            places.append(np.broadcast_to(place, (*q.shape[1:3], 3, 1))[..., 0])
+            rotations.append(rotation)
+        foot = (place + rotation @ self._end)[..., 0]
+        axes = (np.array(rotations) @ self._axis)[..., 0]  # a joint's own turn leaves its axis where it is
+        return foot, np.sum(dq * cross(axes, foot - np.array(places)), axis=0)
+
+    def update(self, state: RobotState, fresh: NDArray[np.bool_]) -> Array:
+        """Take a control period's state; return the low-passed velocity (n, 2). It starts anew where ``fresh``."""
+        n = len(self.velocity)
+        foot, velocity = self.feet(np.reshape(state.joint_position, (n, -1)), np.reshape(state.joint_velocity, (n, -1)))
+        quat = np.reshape(state.orientation_base_to_world, (n, 4))
+        gyro = np.reshape(state.angular_velocity_base_in_base, (n, 3))
+        # a foot that stands still moves as -(omega x foot + what the joints do) over it
+        base = -(cross(np.broadcast_to(gyro, foot.shape), foot) + velocity)
+        quats = np.broadcast_to(quat, (*foot.shape[:2], 4))
+        height = quat_rotate(quats, foot)[..., 2]
+        weight = 1.0 / (1.0 + np.exp(np.clip((height - height[::-1]) / HEIGHT_SCALE_M, -50.0, 50.0)))
+        level = quat_rotate_yaw_inverse(quats, quat_rotate(quats, base))
+        now = np.sum(weight[..., None] * level[..., :2], axis=0)
+        self.velocity = np.where(fresh[:, None], now, self.velocity + self._blend * (now - self.velocity))
+        return self.velocity
+
+
+def _tag(element: ElementTree.Element, name: str) -> ElementTree.Element:
+    found = element.find(name)
+    if found is None:
+        raise RobotModelError(f"The URDF's {element.tag} '{element.get('name')}' has no {name}.")
+    return found
+
+
+def _vector(element: ElementTree.Element | None, key: str) -> Array:
+    text = "0 0 0" if element is None else element.get(key, "0 0 0")
+    return np.array([float(v) for v in text.split()])
