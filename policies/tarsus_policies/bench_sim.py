@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
@@ -106,8 +107,8 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
     settings = settings or BenchSettings()
     settings.check()
     gc.set_threshold(GC_THRESHOLD)
-    base = load_settings(task_settings("walk")).task
     policy = PolicySession(read_policy(POLICY), load_robot("g1"))
+    base = _for_policy(load_settings(task_settings("walk")).task, policy.contract)
     found = {}
     for joints, movable in MODELS.items():
         say(f"{joints} joints")
@@ -119,6 +120,13 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
         "joints_a_client": JOINTS_A_CLIENT,
         "rounds": settings.rounds,
     }
+
+
+def _for_policy(config: WalkConfig, contract: PolicyContract) -> WalkConfig:
+    """Return the task with the observation and the action that the policy knows."""
+    gait = replace(config.gait, rate_octaves=contract.gait.rate_octaves, rate_scale=contract.gait.rate_scale)
+    odometry = any(term.name == "leg_odometry" for term in contract.observation)
+    return replace(config, gait=gait, leg_odometry=odometry)
 
 
 def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: BenchSettings) -> Throughput:
