@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from tarsus_core.errors import RobotModelError
 from tarsus_core.robot_model import RobotModel
-from tarsus_core.rotations import cross, quat_from_rpy, quat_rotate, quat_rotate_yaw_inverse
+from tarsus_core.rotations import cross, quat_rotate, quat_rotate_yaw_inverse
 from tarsus_core.state import RobotState, joint_indices
+from tarsus_core.urdf_elements import numbers, origin_pose, required
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,9 @@ def read_chain(robot: RobotModel, foot: str) -> Chain:
     Raises:
         RobotModelError: if the foot does not hang on the base, or a joint on the way is not one of the robot's.
     """
-    joints = {str(_tag(j, "child").get("link")): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")}
+    joints = {
+        str(required(j, "child").get("link")): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")
+    }
     names: list[str] = []
     rotations: list[Array] = []
     translations: list[Array] = []
@@ -54,14 +57,12 @@ def read_chain(robot: RobotModel, foot: str) -> Chain:
         if link not in joints:
             raise RobotModelError(f"The foot '{foot}' of robot '{robot.name}' does not hang on '{robot.base_link}'.")
         way.append(joints[link])
-        link = str(_tag(joints[link], "parent").get("link"))
+        link = str(required(joints[link], "parent").get("link"))
     rotation, translation = np.eye(3), np.zeros(3)
     for joint in reversed(way):
-        origin = joint.find("origin")
-        rpy, xyz = (_vector(origin, key) for key in ("rpy", "xyz"))
-        translation = translation + rotation @ xyz
-        turned = quat_rotate(np.tile(quat_from_rpy(*rpy), (3, 1)), np.eye(3))
-        rotation = rotation @ turned.T
+        turn, offset = origin_pose(joint.find("origin"))
+        translation = translation + rotation @ offset
+        rotation = rotation @ turn
         if joint.get("type") == "fixed":
             continue
         if joint.get("name") not in robot.joint_names:
@@ -69,7 +70,7 @@ def read_chain(robot: RobotModel, foot: str) -> Chain:
         names.append(str(joint.get("name")))
         rotations.append(rotation)
         translations.append(translation)
-        x, y, z = _vector(joint.find("axis"), "xyz")
+        x, y, z = numbers(required(joint, "axis").get("xyz"))
         axes.append(np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
         rotation, translation = np.eye(3), np.zeros(3)
     return Chain(tuple(names), np.array(rotations), np.array(translations), np.array(axes), translation)
@@ -131,15 +132,3 @@ class LegOdometry:
         now = np.sum(weight[..., None] * level[..., :2], axis=0)
         self.velocity = np.where(fresh[:, None], now, self.velocity + self._blend * (now - self.velocity))
         return self.velocity
-
-
-def _tag(element: ElementTree.Element, name: str) -> ElementTree.Element:
-    found = element.find(name)
-    if found is None:
-        raise RobotModelError(f"The URDF's {element.tag} '{element.get('name')}' has no {name}.")
-    return found
-
-
-def _vector(element: ElementTree.Element | None, key: str) -> Array:
-    text = "0 0 0" if element is None else element.get(key, "0 0 0")
-    return np.array([float(v) for v in text.split()])

@@ -87,6 +87,7 @@ class RaySampler:
         self.contract = walk_contract(task)
         self.num_envs, self.num_actions = settings.robots, self.contract.action_size
         self._task, self._seed, self._stage = task, seed, (0.0, 0.0, 1.0)
+        self._code = code_digest()
         self._ray = connect(address)
         self._places = [_Place(k) for k in range(settings.workers)]
         try:
@@ -181,11 +182,10 @@ class RaySampler:
         """
         description = self._answer(place.starting)
         place.starting = None
-        here = code_digest()
-        if description["code"] != here:
+        if description["code"] != self._code:
             raise ConfigError(
                 f"The Ray node '{description['host']}' has other Tarsus code ({description['code']}) than this machine "
-                f"({here}): install the same version there, and start its 'ray start' again."
+                f"({self._code}): install the same version there, and start its 'ray start' again."
             )
         return description
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tarsus_core.robot_model import Capsule, RobotModel
 from tarsus_core.rotations import quat_from_rpy, quat_multiply, rpy_from_quat
+from tarsus_core.urdf_elements import required
 from tarsus_sim.urdf_merge import merge_fixed_links
 
 LIGHT_LINK_KG = 1e-4
@@ -77,7 +78,7 @@ def prepare_urdf(
         if name in keep and not rotor_inertia:
             continue
         if name in keep:
-            inertia = links[str(_find(joint, "child").get("link"))].find("inertial/inertia")
+            inertia = links[str(required(joint, "child").get("link"))].find("inertial/inertia")
             if inertia is None:
                 raise AssertionError("every link has an inertia by now")
             for axis in ("ixx", "iyy", "izz"):
@@ -86,13 +87,6 @@ def prepare_urdf(
             _freeze(joint, float(pose[name]))
     merge_fixed_links(root)
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def _find(element: ElementTree.Element, tag: str) -> ElementTree.Element:
-    found = element.find(tag)
-    if found is None:
-        raise AssertionError(f"a URDF {element.tag} has a {tag}")
-    return found
 
 
 def _remove(link: ElementTree.Element, tag: str) -> None:
@@ -109,15 +103,15 @@ def _set_inertial(link: ElementTree.Element, variation: BodyVariation, torso: bo
         tiny = repr(1e-7)
         ElementTree.SubElement(inertial, "inertia", ixx=tiny, iyy=tiny, izz=tiny, ixy="0", ixz="0", iyz="0")
         return
-    mass = _find(inertial, "mass")
+    mass = required(inertial, "mass")
     before = float(mass.get("value", "0"))
     after = before * variation.mass_scale + (variation.torso_payload_kg if torso else 0.0)
     mass.set("value", repr(after))
-    inertia = _find(inertial, "inertia")
+    inertia = required(inertial, "inertia")
     for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz"):
         inertia.set(key, repr(float(inertia.get(key, "0")) * after / before))
     if torso and any(variation.torso_com_offset_m):
-        origin = _find(inertial, "origin")
+        origin = required(inertial, "origin")
         xyz = [float(v) for v in str(origin.get("xyz", "0 0 0")).split()]
         moved = (a + b for a, b in zip(xyz, variation.torso_com_offset_m, strict=True))
         origin.set("xyz", " ".join(repr(float(v)) for v in moved))
@@ -128,7 +122,7 @@ def _freeze(joint: ElementTree.Element, angle: float) -> None:
     origin = joint.find("origin")
     if origin is None:
         origin = ElementTree.SubElement(joint, "origin", xyz="0 0 0", rpy="0 0 0")
-    axis = np.array([float(v) for v in str(_find(joint, "axis").get("xyz")).split()])
+    axis = np.array([float(v) for v in str(required(joint, "axis").get("xyz")).split()])
     axis /= np.linalg.norm(axis)
     rpy = [float(v) for v in str(origin.get("rpy", "0 0 0")).split()]
     turn = np.append(axis * math.sin(angle / 2.0), math.cos(angle / 2.0))

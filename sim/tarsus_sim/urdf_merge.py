@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from tarsus_core.rotations import quat_from_rpy, quat_rotate
+from tarsus_core.urdf_elements import link_name, origin_pose
 
 Array = NDArray[np.float64]
 
@@ -25,38 +25,22 @@ def merge_fixed_links(root: ElementTree.Element) -> None:
         fixed = [j for j in root.findall("joint") if j.get("type") == "fixed"]
         if not fixed:
             return
-        parents = {_link(j, "parent") for j in fixed}
+        parents = {link_name(j, "parent") for j in fixed}
         # a leaf of the fixed tree: its child link is no parent of another fixed joint
-        joint = next(j for j in fixed if _link(j, "child") not in parents)
-        child, parent = links[_link(joint, "child")], links[_link(joint, "parent")]
-        rotation, offset = _pose(joint.find("origin"))
+        joint = next(j for j in fixed if link_name(j, "child") not in parents)
+        child, parent = links[link_name(joint, "child")], links[link_name(joint, "parent")]
+        rotation, offset = origin_pose(joint.find("origin"))
         _merge_inertia(parent, child, rotation, offset)
         for tag in ("visual", "collision"):
             for shape in child.findall(tag):
                 _move(shape, rotation, offset)
                 parent.append(shape)
         for other in root.findall("joint"):
-            if other is not joint and _link(other, "parent") == child.get("name"):
+            if other is not joint and link_name(other, "parent") == child.get("name"):
                 _move(other, rotation, offset)
                 other.find("parent").set("link", str(parent.get("name")))  # type: ignore[union-attr]
         root.remove(joint)
         root.remove(child)
-
-
-def _link(joint: ElementTree.Element, tag: str) -> str:
-    return str(joint.find(tag).get("link"))  # type: ignore[union-attr]
-
-
-def _numbers(text: str | None) -> Array:
-    return np.array([float(v) for v in (text or "0 0 0").split()])
-
-
-def _pose(origin: ElementTree.Element | None) -> tuple[Array, Array]:
-    """Rotation matrix (3, 3) and offset (3,) of an origin element."""
-    if origin is None:
-        return np.eye(3), np.zeros(3)
-    quat = quat_from_rpy(*_numbers(origin.get("rpy")))
-    return quat_rotate(np.tile(quat, (3, 1)), np.eye(3)).T, _numbers(origin.get("xyz"))
 
 
 def _text(values: Array) -> str:
@@ -77,7 +61,7 @@ def _move(element: ElementTree.Element, rotation: Array, offset: Array) -> None:
     origin = element.find("origin")
     if origin is None:
         origin = ElementTree.SubElement(element, "origin")
-    own_rotation, own_offset = _pose(origin)
+    own_rotation, own_offset = origin_pose(origin)
     origin.set("xyz", _text(rotation @ own_offset + offset))
     origin.set("rpy", _text(_rpy(rotation @ own_rotation)))
 
@@ -86,7 +70,7 @@ def _inertia(link: ElementTree.Element) -> tuple[float, Array, Array]:
     """Mass, centre of mass (3,) and inertia about it (3, 3), in the link frame."""
     inertial = link.find("inertial")
     assert inertial is not None, "the caller gives every link an inertial"
-    rotation, centre = _pose(inertial.find("origin"))
+    rotation, centre = origin_pose(inertial.find("origin"))
     mass = float(inertial.find("mass").get("value"))  # type: ignore[union-attr, arg-type]
     i = {k: float(v) for k, v in inertial.find("inertia").attrib.items()}  # type: ignore[union-attr]
     tensor = np.array([[i["ixx"], i["ixy"], i["ixz"]], [i["ixy"], i["iyy"], i["iyz"]], [i["ixz"], i["iyz"], i["izz"]]])

@@ -107,7 +107,7 @@ def test_a_killed_a_hanging_and_a_failing_worker(
         saved = run.load()["iter"]
         assert saved == len(steps)
 
-        sampler._stage = (0.0, 1.0)  # type: ignore[assignment]
+        monkeypatch.setattr(sampler, "_stage", (0.0, 1.0))  # the worker wants three
         with pytest.raises(SimulationError, match=r"cluster failed: .*not enough values.* The last second is in"):
             trainer.run(lambda p: p.update > saved, note)
         assert saved in run.updates()
