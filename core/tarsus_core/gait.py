@@ -22,7 +22,8 @@ class GaitClock:
 
     When the command falls below the threshold the clock goes on to the next half, so that a step is finished, and
     then rests; it starts again from there, with the other foot. Where the contract says so, it also starts when a
-    standing robot is disturbed (it tilts, or begins to turn over), and runs for a while: who is pushed has to step.
+    standing robot is disturbed (it tilts, or begins to turn over), and runs for a while: who is pushed has to step,
+    first with the foot on the side to which he falls.
     """
 
     def __init__(self, gait: Gait, control_period_s: float, count: int = 1) -> None:
@@ -33,6 +34,7 @@ class GaitClock:
         self._recover_s: Array = np.zeros(count)
         self._settle_s: Array = np.zeros(count)
         self._rate: Array = np.zeros(count)
+        self._roll: Array = np.zeros(count)
         self._blend = control_period_s / (control_period_s + RATE_S)
         self.phase: Array = np.zeros(count)
         self.moving: NDArray[np.bool_] = np.zeros(count, dtype=bool)
@@ -44,23 +46,29 @@ class GaitClock:
         self._recover_s[index] = 0.0
         self._settle_s[index] = 0.0
         self._rate[index] = 0.0
+        self._roll[index] = 0.0
 
     def wants_motion(self, command: Array) -> NDArray[np.bool_]:
         """(n,) whether each command (n, 3) asks for motion."""
         return np.any(np.abs(command) >= self._gait.stand_below, axis=-1) & np.any(command != 0.0, axis=-1)
 
-    def start(self, command: Array, rate: Array | float = 0.0, tilt: Array | float = 0.0) -> None:
+    def start(self, command: Array, rate: Array | None = None, tilt: Array | float = 0.0) -> None:
         """Let resting clocks run whose command (n, 3) asks for motion or whose robot is disturbed.
 
-        Call it before the phase is read. ``rate`` (n,) is the roll and pitch rate of the base in rad/s (their norm),
-        ``tilt`` (n,) its tilt in rad. The rate is low-passed, as a single noisy reading is no push.
+        Call it before the phase is read. ``rate`` (n, 2) is the roll and pitch rate of the base in rad/s, ``tilt`` (n,)
+        its tilt in rad. The rates are low-passed, as a single noisy reading is no push.
         """
         g = self._gait
         if g.recover_s > 0.0:
-            self._rate = self._rate + self._blend * (np.abs(rate) - self._rate)
+            rate = np.zeros((len(self.phase), 2)) if rate is None else rate
+            self._rate = self._rate + self._blend * (np.linalg.norm(rate, axis=1) - self._rate)
+            self._roll = self._roll + self._blend * (rate[:, 0] - self._roll)
             most = np.where(self._settle_s > 1e-9, 2.0, 1.0)
             disturbed = ~self.moving & ((self._rate > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))
             self._recover_s = np.where(disturbed, g.recover_s, self._recover_s)
+            # a positive roll rate is a fall to the right, and the right foot swings in the second half of the phase
+            aside = disturbed & (np.abs(self._roll) > 0.5 * g.recover_rate)
+            self.phase = np.where(aside, np.where(self._roll > 0.0, 0.5, 0.0), self.phase)
             self.moving = self.moving | disturbed
         self.moving = self.moving | self.wants_motion(command)
 
@@ -78,13 +86,17 @@ class GaitClock:
         self._settle_s = np.where(stop, SETTLE_S, np.maximum(self._settle_s - self._period_s, 0.0))
         self.moving = self.moving & ~stop
 
-    def state(self) -> tuple[Array, NDArray[np.bool_], Array, Array, Array]:
+    def state(self) -> tuple[Array, ...]:
         """Return what the clocks remember, for ``restore``."""
-        return self.phase.copy(), self.moving.copy(), self._recover_s.copy(), self._settle_s.copy(), self._rate.copy()
+        return tuple(v.copy() for v in self._memory())
 
-    def restore(self, state: tuple[Array, NDArray[np.bool_], Array, Array, Array]) -> None:
+    def restore(self, state: tuple[Array, ...]) -> None:
         """Go back to what ``state`` returned."""
-        self.phase, self.moving, self._recover_s, self._settle_s, self._rate = state
+        for value, saved in zip(self._memory(), state, strict=True):
+            value[...] = saved
+
+    def _memory(self) -> tuple[Array | NDArray[np.bool_], ...]:
+        return self.phase, self.moving, self._recover_s, self._settle_s, self._rate, self._roll
 
     def feet(self) -> tuple[Array, Array]:
         """Return sin and cos (n, 2) of the phases of the left and the right foot, which are half a period apart.

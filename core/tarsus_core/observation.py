@@ -86,7 +86,7 @@ class PolicyInterface:
         self.velocity_command = self.clamp_command(np.reshape(velocity_command, (self.count, 3)))
         self.clock.start(
             self.velocity_command,
-            np.linalg.norm(np.reshape(state.angular_velocity_base_in_base, (self.count, 3))[:, :2], axis=1),
+            np.reshape(state.angular_velocity_base_in_base, (self.count, 3))[:, :2],
             np.reshape(tilt_angle(state.orientation_base_to_world), self.count),
         )
         parts: list[Array] = []

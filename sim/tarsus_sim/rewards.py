@@ -175,6 +175,11 @@ def hip_deviation(s: WalkStep, hips: list[int]) -> Array:
     return np.sum(s.joint_position[:, hips] ** 2, axis=1)
 
 
+def waist_deviation(s: WalkStep, waist: list[int]) -> Array:
+    """Squared distance of the driven waist joints from the default pose."""
+    return np.sum(s.joint_position[:, waist] ** 2, axis=1)
+
+
 def foot_slip(s: WalkStep) -> Array:
     """Squared horizontal speed of the feet that carry weight."""
     carrying = s.foot_force > 5.0

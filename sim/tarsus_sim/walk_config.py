@@ -72,6 +72,7 @@ class RewardConfig:
     joint_acceleration: float = -5e-7
     joint_limit: float = -5.0
     hip_deviation: float = -1.0
+    waist_deviation: float = -1.0
     foot_slip: float = -0.3
     foot_tilt: float = -1.0
     feet_apart: float = -10.0

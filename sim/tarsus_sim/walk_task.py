@@ -77,6 +77,7 @@ class WalkTask:
         self.interface = PolicyInterface(self.contract, self.joint_names, count)
         self._driven = self.interface._driven
         self._hips = [i for i, n in enumerate(self.contract.action_joint_names) if "hip_roll" in n or "hip_yaw" in n]
+        self._waist = [i for i, n in enumerate(self.contract.action_joint_names) if n.startswith("waist")]
         select = self.robot.indices(self.joint_names)
         lower, upper = self.robot.position_lower[select], self.robot.position_upper[select]
         middle, half = (lower + upper) / 2.0, (upper - lower) / 2.0 * 0.95
@@ -293,6 +294,7 @@ class WalkTask:
             "swing_height": (self.config.gait.swing_height_m,),
             "base_height": (self.config.base_height_m,),
             "hip_deviation": (self._hips,),
+            "waist_deviation": (self._waist,),
         }
         terms = {}
         for name, weight in self._weights.items():

@@ -113,12 +113,17 @@ def recovering(recover_s: float = 0.4) -> GaitClock:
     return GaitClock(Gait(0.8, 0.05, recover_s=recover_s, recover_rate=0.5, recover_tilt=0.1), 0.02)
 
 
+def pitching(rate: float) -> np.ndarray:
+    """Roll and pitch rate (1, 2) in rad/s of a robot that turns over forwards."""
+    return np.array([[0.0, rate]])
+
+
 @pytest.mark.parametrize(("rate", "tilt", "starts"), [(0.4, 0.05, False), (0.6, 0.0, True), (0.0, 0.11, True)])
 def test_a_disturbed_robot_steps_though_it_is_told_to_stand(rate: float, tilt: float, starts: bool) -> None:
     c, never = recovering(), clock()
     for _ in range(5):  # the low-pass of 0.6 rad/s is 0.6 (1 - (2/3)^5) = 0.52 after five periods
         for robot in (c, never):
-            robot.start(STOP, rate, tilt)
+            robot.start(STOP, pitching(rate), tilt)
             robot.advance(STOP)
     assert c.moving[0] == starts
     assert not never.moving[0]
@@ -126,24 +131,24 @@ def test_a_disturbed_robot_steps_though_it_is_told_to_stand(rate: float, tilt: f
 
 def test_the_rate_is_low_passed_by_hand() -> None:
     c = recovering()  # 20 ms of 40 + 20 ms: a third of what is new
-    c.start(STOP, 1.4, 0.0)
+    c.start(STOP, pitching(1.4), 0.0)
     assert not c.moving[0], "1.4 / 3 = 0.467"
-    c.start(STOP, 0.0, 0.0)
-    c.start(STOP, 0.0, 0.0)
+    c.start(STOP, pitching(0.0), 0.0)
+    c.start(STOP, pitching(0.0), 0.0)
     kept = c.state()
-    c.start(STOP, 1.0, 0.0)  # 1.4 / 3 * (2/3)^3 + 1/3 = 0.472
+    c.start(STOP, pitching(1.0), 0.0)  # 1.4 / 3 * (2/3)^3 + 1/3 = 0.472
     assert not c.moving[0]
     c.restore(kept)
-    c.start(STOP, 1.2, 0.0)  # 0.138 + 0.4 = 0.538
+    c.start(STOP, pitching(1.2), 0.0)  # 0.138 + 0.4 = 0.538
     assert c.moving[0]
     c.reset(slice(None))
-    c.start(STOP, 1.2, 0.0)
+    c.start(STOP, pitching(1.2), 0.0)
     assert not c.moving[0], "what was before a reset is forgotten"
 
 
 def test_it_steps_for_a_while_and_to_the_end_of_the_step() -> None:
     c = recovering(0.5)
-    c.start(STOP, 2.0, 0.0)
+    c.start(STOP, pitching(2.0), 0.0)
     c.advance(STOP)
     run(c, STOP, 38)  # 0.5 s are over after 25 periods, the second step after 40
     assert c.moving[0]
@@ -153,17 +158,17 @@ def test_it_steps_for_a_while_and_to_the_end_of_the_step() -> None:
 
 def test_after_it_stopped_it_takes_twice_the_disturbance_for_half_a_second() -> None:
     c = recovering()
-    c.start(STOP, 2.0, 0.0)
+    c.start(STOP, pitching(2.0), 0.0)
     run(c, STOP, 20)
     assert not c.moving[0]
     kept = c.state()
-    c.start(STOP, 0.0, 0.19)
+    c.start(STOP, pitching(0.0), 0.19)
     assert not c.moving[0]
-    c.start(STOP, 0.0, 0.21)
+    c.start(STOP, pitching(0.0), 0.21)
     assert c.moving[0]
     c.restore(kept)
     run(c, STOP, 25)  # 0.5 s
-    c.start(STOP, 0.0, 0.11)
+    c.start(STOP, pitching(0.0), 0.11)
     assert c.moving[0]
 
 
@@ -174,3 +179,33 @@ def test_it_runs_faster_and_slower_by_octaves() -> None:
         c.start(go)
         c.advance(go, np.array([0.0, 1.0, -1.0]))
     np.testing.assert_allclose(c.phase, [0.25, 0.5, 0.125])  # 10 of 40 periods, of 20, of 80
+
+
+@pytest.mark.parametrize(
+    ("roll", "rest", "phase"), [(2.0, 0.0, 0.5), (-2.0, 0.5, 0.0), (0.8, 0.0, 0.0), (-0.8, 0.5, 0.5)]
+)
+def test_the_foot_on_the_side_of_the_fall_steps_first(roll: float, rest: float, phase: float) -> None:
+    """Low-passed, 2 rad/s are 0.67 at once, beyond half of 0.5; 0.8 are 0.27 there, and too slow to start the clock."""
+    c = recovering()
+    c.reset(slice(None), rest)
+    c.start(STOP, np.array([[roll, 0.0]]))
+    assert c.moving[0] == (abs(roll) > 1.5)
+    assert c.phase[0] == phase, "the right foot swings in the second half of the phase"
+
+
+def test_a_fall_forwards_starts_with_the_foot_whose_turn_it_is() -> None:
+    c = recovering()
+    c.reset(slice(None), 0.5)
+    c.start(STOP, np.array([[0.7, 2.0]]))  # 0.23 of roll is below half of 0.5
+    assert c.moving[0] and c.phase[0] == 0.5
+
+
+def test_what_is_remembered_can_be_restored_and_shares_no_memory() -> None:
+    c = recovering()
+    c.start(STOP, np.array([[2.0, 0.0]]))
+    kept = c.state()
+    c.advance(STOP)
+    c.restore(kept)
+    assert c.phase[0] == 0.5 and c.moving[0]
+    c.advance(STOP)
+    assert c.phase[0] > 0.5 and kept[0][0] == 0.5

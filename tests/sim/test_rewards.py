@@ -100,6 +100,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[Any, ...], float, float]] = [
     ("joint_limit", {"limit_violation": [[0.1, 0, 0.05], [0, 0, 0]]}, (), 0.15, 0),
     # hips are the first and the last joint
     ("hip_deviation", {"joint_position": [[0.3, 9, -0.4], [0, 9, 0]]}, ([0, 2],), 0.25, 0),
+    ("waist_deviation", {"joint_position": [[0.6, 9, -0.8], [0, 9, 0]]}, ([0, 2],), 1.0, 0),
     # the left foot carries and slides with (0.3, 0.4) m/s, the right one moves fast in the air
     (
         "foot_slip",
