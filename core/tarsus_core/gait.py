@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,16 +88,16 @@ class GaitClock:
         self._settle_s = np.where(stop, SETTLE_S, np.maximum(self._settle_s - self._period_s, 0.0))
         self.moving = self.moving & ~stop
 
-    def state(self) -> tuple[Array, ...]:
+    def state(self) -> tuple[NDArray[Any], ...]:
         """Return what the clocks remember, for ``restore``."""
-        return tuple(v.copy() for v in self._memory())
+        return tuple(value.copy() for value in self._memory())
 
-    def restore(self, state: tuple[Array, ...]) -> None:
+    def restore(self, state: tuple[NDArray[Any], ...]) -> None:
         """Go back to what ``state`` returned."""
         for value, saved in zip(self._memory(), state, strict=True):
             value[...] = saved
 
-    def _memory(self) -> tuple[Array | NDArray[np.bool_], ...]:
+    def _memory(self) -> tuple[NDArray[Any], ...]:
         return self.phase, self.moving, self._recover_s, self._settle_s, self._rate, self._roll
 
     def feet(self) -> tuple[Array, Array]:

@@ -62,6 +62,18 @@ class GaitReference:
     """knee bend at mid swing beyond the default pose; hip and ankle take half of it each"""
     leg_length_m: float = 0.6
     """hip to sole in the default pose: turns a step length into an angle"""
+    stance_width_rad: float = 0.0
+    """how far the hips roll out, and the ankles back in"""
+    step_time_s: tuple[float, float] = (0.0, 0.0)
+    """how much farther a foot steps per m/s of velocity error, forwards and sideways; needs leg odometry"""
+    step_lead: float = 1.0
+    """above 1, the swinging leg is there before its swing ends"""
+    swing_upright: float = 0.0
+    """share of the base's tilt by which the swinging leg turns back: at 1 it swings as below an upright base"""
+    stance_upright: tuple[float, float] = (0.0, 0.0)
+    """rad by which the standing leg's hip turns the base back per rad of its tilt, pitch and roll"""
+    stance_upright_s: tuple[float, float] = (0.0, 0.0)
+    """the same per rad/s of the base's pitch and roll rate"""
 
 
 @dataclass(frozen=True)

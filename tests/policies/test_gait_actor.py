@@ -23,6 +23,18 @@ CONTRACT = walk_contract(WalkConfig())
 ROBOT = load_robot("g1")
 HURRYING = walk_contract(WalkConfig(gait=GaitConfig(rate_octaves=1.0)))
 """one more action, the rate of the gait clock"""
+FEELING = walk_contract(WalkConfig(leg_odometry=True))
+"""two more observations, the velocity over the standing foot"""
+BALANCE = GaitReference(
+    swing_knee_rad=0.6,
+    leg_length_m=0.6,
+    stance_width_rad=0.05,
+    step_time_s=(0.12, 0.3),
+    step_lead=1.5,
+    swing_upright=1.0,
+    stance_upright=(1.5, 2.0),
+    stance_upright_s=(0.1, 0.2),
+)
 JOINTS = CONTRACT.action_joint_names
 
 
@@ -73,10 +85,11 @@ def test_the_rate_of_the_clock_is_the_same_in_the_mirror_and_zero_in_the_referen
     assert both[0][0, 12] == 0.0 and both[1].abs().max() > 0.5
 
 
-@pytest.mark.parametrize("contract", [CONTRACT, HURRYING], ids=["fixed", "hurrying"])
-def test_the_actor_is_exactly_equivariant(contract: PolicyContract) -> None:
+@pytest.mark.parametrize("contract", [CONTRACT, HURRYING, FEELING], ids=["fixed", "hurrying", "feeling"])
+@pytest.mark.parametrize("reference", [GaitReference(), BALANCE], ids=["plain", "balance"])
+def test_the_actor_is_exactly_equivariant(contract: PolicyContract, reference: GaitReference) -> None:
     torch.manual_seed(0)
-    actor = fresh_actor(contract, GaitReference(), PpoSettings())
+    actor = fresh_actor(contract, reference, PpoSettings())
     for parameter in actor.parameters():  # the fresh head is nearly zero
         torch.nn.init.normal_(parameter, std=0.3)
     observation = torch.rand(64, contract.observation_size) * 2.0 - 1.0
@@ -113,6 +126,54 @@ def test_reference_at_touch_down_of_the_left_leg() -> None:
     # yaw: wz T / 4 = 0.08 rad
     assert action["left_hip_yaw_joint"] == pytest.approx(0.08, rel=1e-5)
     assert action["right_hip_yaw_joint"] == pytest.approx(-0.08, rel=1e-5)
+
+
+def _balanced(sin: float, cos: float, **seen: float) -> dict[str, float]:
+    """Angles of the balancing reference; ``seen``: pitch, roll (rad), their rates (rad/s), vx, vy (m/s)."""
+    observation = torch.zeros(1, FEELING.observation_size)
+    observation[0, 0:2] = 0.25 * torch.tensor([seen.get("roll_rate", 0.0), seen.get("pitch_rate", 0.0)])
+    observation[0, 3] = np.sin(seen.get("pitch", 0.0))  # gravity points to the front of a base that leans forwards
+    observation[0, 4] = -np.sin(seen.get("roll", 0.0))
+    observation[0, 6] = 0.4  # commanded vx
+    observation[0, 45:47] = torch.tensor([sin, cos])
+    observation[0, 47:49] = 2.0 * torch.tensor([seen.get("vx", 0.4), seen.get("vy", 0.0)])
+    return dict(zip(JOINTS, ReferenceGait(FEELING, BALANCE)(observation)[0].tolist(), strict=True))
+
+
+def test_at_rest_the_balancing_reference_only_stands_wider() -> None:
+    angles = _balanced(0.0, 0.0, pitch=0.3, roll=0.3, pitch_rate=1.0, vx=1.0)
+    wide = {"left_hip_roll": 0.05, "left_ankle_roll": -0.05, "right_hip_roll": -0.05, "right_ankle_roll": 0.05}
+    for name, value in angles.items():
+        assert value == pytest.approx(wide.get(name.removesuffix("_joint"), 0.0), abs=1e-7), name
+
+
+def test_who_is_too_fast_steps_farther() -> None:
+    fine, fast = _balanced(1.0, 0.0), _balanced(1.0, 0.0, vx=0.9, vy=-0.2)
+    # half of the swing is over: 0.5, with a lead of 1.5 that is 0.75 in swing; 0.12 s / 0.6 m * 0.5 m/s = 0.1 rad
+    assert fast["left_hip_pitch_joint"] - fine["left_hip_pitch_joint"] == pytest.approx(-0.075, abs=1e-6)
+    assert fast["right_hip_pitch_joint"] - fine["right_hip_pitch_joint"] == pytest.approx(-0.05, abs=1e-6)
+    assert fast["left_ankle_pitch_joint"] - fine["left_ankle_pitch_joint"] == pytest.approx(0.075, abs=1e-6)
+    # sideways 0.3 s / 0.6 m * -0.2 m/s = -0.1 rad
+    assert fast["left_hip_roll_joint"] - fine["left_hip_roll_joint"] == pytest.approx(-0.075, abs=1e-6)
+    assert fast["right_ankle_roll_joint"] - fine["right_ankle_roll_joint"] == pytest.approx(0.05, abs=1e-6)
+    mad = _balanced(1.0, 0.0, vx=50.0)  # 2 m/s at most
+    assert mad["left_hip_pitch_joint"] - fine["left_hip_pitch_joint"] == pytest.approx(-0.3, abs=1e-6)
+
+
+def test_the_swinging_leg_goes_by_the_vertical_and_the_standing_hip_turns_the_base_upright() -> None:
+    fine = _balanced(1.0, 0.0)
+    leaning = _balanced(1.0, 0.0, pitch=0.2, roll=0.1)
+    turning = _balanced(1.0, 0.0, pitch_rate=-1.0, roll_rate=0.5)
+    changes = {
+        "left_hip_pitch_joint": (-0.2, 0.0),
+        "left_hip_roll_joint": (-0.1, 0.0),
+        "right_hip_pitch_joint": (0.3, -0.1),
+        "right_hip_roll_joint": (0.2, 0.1),
+    }
+    for name in JOINTS:
+        lean, turn = changes.get(name, (0.0, 0.0))
+        assert leaning[name] - fine[name] == pytest.approx(lean, abs=1e-6), name
+        assert turning[name] - fine[name] == pytest.approx(turn, abs=1e-6), name
 
 
 def test_driving_one_leg_alone_is_refused() -> None:
