@@ -72,6 +72,7 @@ class Trainer:
         self.settings, self.folder, self.ray = settings, folder, ray
         self.guard = NanGuard()
         self._small_steps = 1.0
+        self._share_done: float | None = 0.0
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
@@ -108,8 +109,9 @@ class Trainer:
         saved_at = time.monotonic()
         path: Path | None = None
         try:
-            while (share := float(share_done(self.progress) or 0.0)) < 1.0:
-                self._anneal(share)
+            while (share := share_done(self.progress)) is None or share < 1.0:
+                self._share_done = share
+                self._anneal(share or 0.0)
                 self._update(writer)
                 report(self.progress)
                 if time.monotonic() - saved_at >= self.settings.save_every_s:
@@ -247,7 +249,8 @@ class Trainer:
             good = p.error < c.good_error and p.falls < c.good_falls
             bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
             p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
-        if p.difficulty >= c.whole_robot_at and not p.whole_robot:
+        late = self._share_done is None or self._share_done >= c.whole_robot_from
+        if p.difficulty >= c.whole_robot_at and late and not p.whole_robot:
             p.whole_robot = True
             self.close()
             self.sampler = self._start(self.settings.seed + 1_000_003 * (p.update + 1))

@@ -317,3 +317,29 @@ def test_the_last_part_of_a_training_polishes(tmp_path: Path) -> None:
         trainer.close()
     # full until half is done; then what is left of the second half, but never below a fifth
     np.testing.assert_allclose(seen, 0.01 * np.array([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]))
+
+
+@pytest.mark.parametrize(("total", "whole"), [(4, [False, False, True, True]), (None, [True] * 4)])
+def test_all_joints_are_simulated_late_in_a_training_of_known_length(
+    tmp_path: Path, total: int | None, whole: list[bool]
+) -> None:
+    run = RunFolder(tmp_path / "a")
+    run.create(_settings("curriculum.whole_robot_from=0.5", "curriculum.whole_robot_at=0.5"))
+    trainer = Trainer(run.settings(), run)
+    trainer.progress.difficulty, trainer.progress.assistance = 1.0, 0.0
+    first, seen = trainer.sampler, list[bool]()
+
+    def done(progress: Progress) -> float | None:
+        if total is None:
+            return None if progress.update < 4 else 1.0
+        return progress.update / total
+
+    def report(progress: Progress) -> None:
+        assert (trainer.sampler is first) == (not progress.whole_robot)
+        seen.append(progress.whole_robot)
+
+    try:
+        trainer.run(done, report)
+    finally:
+        trainer.close()
+    assert seen == whole
