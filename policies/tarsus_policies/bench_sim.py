@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,12 @@ from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_policies.settings import load_settings, task_settings
 from tarsus_sim.vector_env import GC_THRESHOLD, WalkVectorEnv
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_task import JOINTS_A_CLIENT, WalkTask
 
-POLICY = Path(__file__).parent / "pretrained" / "g1_walk.onnx"
 MODELS = {12: "legs", 29: "all"}
 """Joints that are simulated -> the setting ``movable``."""
 Say = Callable[[str], None]
@@ -107,7 +106,7 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
     settings = settings or BenchSettings()
     settings.check()
     gc.set_threshold(GC_THRESHOLD)
-    policy = PolicySession(read_policy(POLICY), load_robot("g1"))
+    policy = PolicySession(read_policy(pretrained_policy("g1")), load_robot("g1"))
     base = _for_policy(load_settings(task_settings("walk")).task, policy.contract)
     found = {}
     for joints, movable in MODELS.items():

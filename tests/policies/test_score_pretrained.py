@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import tarsus_policies
 from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_policies.scorer import score_policy
 from tarsus_policies.trial import STAND, ScoreSettings
 
-PATH = Path(tarsus_policies.__file__).parent / "pretrained" / "g1_walk.onnx"
+PATH = pretrained_policy("g1")
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,11 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchRun, find_launch_file, load_plan
 from tarsus_edge.policy_runner import PolicyRunner
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp
 from tarsus_nodes.operator_client import OperatorClient
 from tarsus_nodes.operator_run import OperatorRun
-from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.qos import STATUS_QOS, command_qos
 from tarsus_nodes.script import ros_script
 from tarsus_nodes.sim_request import SimRequest, make_request

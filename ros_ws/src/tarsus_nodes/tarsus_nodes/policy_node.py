@@ -18,6 +18,7 @@ from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
@@ -26,7 +27,6 @@ from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
-from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 

@@ -14,8 +14,8 @@ from tarsus_core.contract import CommandRange
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_nodes.operator_run import RunPlan
-from tarsus_nodes.pretrained import pretrained_policy
 
 LONGEST_S = 86_400.0
 AXES = (("vx", "m/s"), ("vy", "m/s"), ("wz", "rad/s"))

@@ -23,6 +23,7 @@ from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
 from tarsus_edge.policy_file import read_policy
+from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.schedule import ControlSchedule
 from tarsus_edge.supervisor import Answer, State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
@@ -32,7 +33,6 @@ from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifeline import POLICY, LifelineWatch
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
-from tarsus_nodes.pretrained import pretrained_policy
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 

@@ -11,7 +11,7 @@ import pytest
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
-from tarsus_nodes.pretrained import pretrained_policy
+from tarsus_edge.pretrained import pretrained_policy
 
 
 def test_the_policy_that_ships_fits_its_robot() -> None:
