@@ -14,7 +14,7 @@ from tarsus_core.errors import RobotModelError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import cross, quat_rotate, quat_rotate_yaw_inverse
 from tarsus_core.state import RobotState, joint_indices
-from tarsus_core.urdf_elements import numbers, origin_pose, required
+from tarsus_core.urdf_elements import link_name, numbers, origin_pose, required
 
 Array = NDArray[np.float64]
 
@@ -45,9 +45,7 @@ def read_chain(robot: RobotModel, foot: str) -> Chain:
     Raises:
         RobotModelError: if the foot does not hang on the base, or a joint on the way is not one of the robot's.
     """
-    joints = {
-        str(required(j, "child").get("link")): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")
-    }
+    joints = {link_name(j, "child"): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")}
     names: list[str] = []
     rotations: list[Array] = []
     translations: list[Array] = []
@@ -57,7 +55,7 @@ def read_chain(robot: RobotModel, foot: str) -> Chain:
         if link not in joints:
             raise RobotModelError(f"The foot '{foot}' of robot '{robot.name}' does not hang on '{robot.base_link}'.")
         way.append(joints[link])
-        link = str(required(joints[link], "parent").get("link"))
+        link = link_name(joints[link], "parent")
     rotation, translation = np.eye(3), np.zeros(3)
     for joint in reversed(way):
         turn, offset = origin_pose(joint.find("origin"))

@@ -49,7 +49,6 @@ class ReferenceGait(nn.Module):
     """
 
     matrix: Tensor
-    pose: Tensor
 
     def __init__(self, contract: PolicyContract, reference: GaitReference) -> None:
         super().__init__()
@@ -68,9 +67,7 @@ class ReferenceGait(nn.Module):
         names = contract.action_joint_names
         # columns: bend, reach x, reach y, yaw, turn of pitch, turn of roll; of the left leg, then of the right one
         matrix = torch.zeros(12, contract.action_size)  # the gait clock's own rate: zero, where it can be changed
-        pose = torch.zeros(contract.action_size)
-        width = reference.stance_width_rad
-        for side, start, out in (("left", 0, 1.0), ("right", 6, -1.0)):
+        for side, start in (("left", 0), ("right", 6)):
             for joint, column, value in (
                 ("hip_pitch", 0, -0.5),
                 ("knee", 0, 1.0),
@@ -86,19 +83,14 @@ class ReferenceGait(nn.Module):
                 name = f"{side}_{joint}_joint"
                 if name in names:
                     matrix[start + column, names.index(name)] = value
-            for joint, angle in (("hip_roll", out * width), ("ankle_roll", -out * width)):
-                name = f"{side}_{joint}_joint"
-                if name in names:
-                    pose[names.index(name)] = angle
         scale = torch.ones(contract.action_size)
         scale[: len(names)] = torch.tensor(contract.action_scale, dtype=torch.float32)
         self.register_buffer("matrix", matrix / scale, persistent=False)
-        self.register_buffer("pose", pose / scale, persistent=False)
 
     def _leg(
-        self, sin: Tensor, cos: Tensor, command: Tensor, error: Tensor, tilt: Tensor, rate: Tensor
+        self, sin: Tensor, cos: Tensor, command: Tensor, error: Tensor, tilt: Tensor, rate: Tensor, out: float
     ) -> list[Tensor]:
-        """Columns (n, 1) of the leg that swings while ``sin`` is positive."""
+        """Columns (n, 1) of the leg that swings while ``sin`` is positive; ``out``: 1 for the left one, or -1."""
         r = self.reference
         bend = r.swing_knee_rad * torch.relu(sin) ** 2
         line = torch.asin(torch.clamp(cos, -1.0, 1.0)) * (-2.0 / math.pi)
@@ -117,7 +109,9 @@ class ReferenceGait(nn.Module):
         return [
             bend,
             self.sweep * x * sweep + r.step_time_s[0] / self.length * error[:, 0:1] * reached,
-            self.sweep * y * sweep + r.step_time_s[1] / self.length * error[:, 1:2] * reached,
+            out * r.stance_width_rad
+            + self.sweep * y * sweep
+            + r.step_time_s[1] / self.length * error[:, 1:2] * reached,
             self.yaw_sweep * yaw * sweep,
             *turns,
         ]
@@ -136,5 +130,6 @@ class ReferenceGait(nn.Module):
             error = torch.clamp(velocity - command[:, :2], -MOST_ERROR, MOST_ERROR)
         else:
             error = torch.zeros_like(command[:, :2])
-        parts = self._leg(sin, cos, command, error, tilt, rate) + self._leg(-sin, -cos, command, error, tilt, rate)
-        return torch.cat(parts, dim=1) @ self.matrix + self.pose
+        seen = command, error, tilt, rate
+        parts = self._leg(sin, cos, *seen, 1.0) + self._leg(-sin, -cos, *seen, -1.0)
+        return torch.cat(parts, dim=1) @ self.matrix

@@ -12,7 +12,7 @@ import numpy as np
 
 from tarsus_core.robot_model import Capsule, RobotModel
 from tarsus_core.rotations import quat_from_rpy, quat_multiply, rpy_from_quat
-from tarsus_core.urdf_elements import required
+from tarsus_core.urdf_elements import link_name, numbers, required
 from tarsus_sim.urdf_merge import merge_fixed_links
 
 LIGHT_LINK_KG = 1e-4
@@ -78,7 +78,7 @@ def prepare_urdf(
         if name in keep and not rotor_inertia:
             continue
         if name in keep:
-            inertia = links[str(required(joint, "child").get("link"))].find("inertial/inertia")
+            inertia = links[link_name(joint, "child")].find("inertial/inertia")
             if inertia is None:
                 raise AssertionError("every link has an inertia by now")
             for axis in ("ixx", "iyy", "izz"):
@@ -122,7 +122,7 @@ def _freeze(joint: ElementTree.Element, angle: float) -> None:
     origin = joint.find("origin")
     if origin is None:
         origin = ElementTree.SubElement(joint, "origin", xyz="0 0 0", rpy="0 0 0")
-    axis = np.array([float(v) for v in str(required(joint, "axis").get("xyz")).split()])
+    axis = numbers(required(joint, "axis").get("xyz"))
     axis /= np.linalg.norm(axis)
     rpy = [float(v) for v in str(origin.get("rpy", "0 0 0")).split()]
     turn = np.append(axis * math.sin(angle / 2.0), math.cos(angle / 2.0))
