@@ -72,7 +72,6 @@ class Trainer:
         self.settings, self.folder, self.ray = settings, folder, ray
         self.guard = NanGuard()
         self._small_steps = 1.0
-        self._share_done: float | None = 0.0
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
@@ -110,7 +109,6 @@ class Trainer:
         path: Path | None = None
         try:
             while (share := share_done(self.progress)) is None or share < 1.0:
-                self._share_done = share
                 self._anneal(share or 0.0)
                 self._update(writer)
                 report(self.progress)
@@ -127,9 +125,14 @@ class Trainer:
         return path
 
     def _anneal(self, share: float) -> None:
-        start = self.settings.ppo.anneal_from
-        left = 1.0 if share <= start else (1.0 - share) / (1.0 - start)
-        self._small_steps = max(left, self.settings.ppo.anneal_to)
+        ppo = self.settings.ppo
+        if share <= ppo.anneal_from:
+            return
+        left = (1.0 - share) / (1.0 - ppo.anneal_from)
+        self._small_steps = max(left, ppo.anneal_to)
+        most = ppo.last_std * (max(ppo.init_std, ppo.last_std) / ppo.last_std) ** left
+        with torch.no_grad():  # the parameter and not its range, as it is what rollouts elsewhere are sent
+            self.algorithm.actor.distribution.log_std_param.clamp_(max=math.log(most))
 
     def save(self) -> Path:
         """Write a checkpoint."""
@@ -249,8 +252,7 @@ class Trainer:
             good = p.error < c.good_error and p.falls < c.good_falls
             bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
             p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
-        late = self._share_done is None or self._share_done >= c.whole_robot_from
-        if p.difficulty >= c.whole_robot_at and late and not p.whole_robot:
+        if p.difficulty >= c.whole_robot_at and not p.whole_robot:
             p.whole_robot = True
             self.close()
             self.sampler = self._start(self.settings.seed + 1_000_003 * (p.update + 1))

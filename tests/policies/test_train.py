@@ -310,36 +310,20 @@ def test_the_last_part_of_a_training_polishes(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "a")
     run.create(_settings("ppo.anneal_from=0.5", "ppo.anneal_to=0.2", "ppo.entropy_coef=0.01"))
     trainer = Trainer(run.settings(), run)
-    seen = []
+    seen, std = [], []
+
+    def report(_: Progress) -> None:
+        seen.append(trainer.algorithm.entropy_coef)
+        std.append(trainer.algorithm.actor.distribution.log_std_param.detach().exp().max().item())
+
     try:
-        trainer.run(lambda p: p.update / 10, lambda p: seen.append(trainer.algorithm.entropy_coef))
+        trainer.run(lambda p: p.update / 10, report)
     finally:
         trainer.close()
     # full until half is done; then what is left of the second half, but never below a fifth
     np.testing.assert_allclose(seen, 0.01 * np.array([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]))
+    # from 0.15 to 0.03, a fifth, in equal factors; an update may add a little to it
+    most = 0.15 * 0.2 ** np.array([0.2, 0.4, 0.6, 0.8])
+    assert np.all(np.abs(np.array(std[6:]) / most - 1.0) < 0.1) and min(std[:5]) > 0.1
 
 
-@pytest.mark.parametrize(("total", "whole"), [(4, [False, False, True, True]), (None, [True] * 4)])
-def test_all_joints_are_simulated_late_in_a_training_of_known_length(
-    tmp_path: Path, total: int | None, whole: list[bool]
-) -> None:
-    run = RunFolder(tmp_path / "a")
-    run.create(_settings("curriculum.whole_robot_from=0.5", "curriculum.whole_robot_at=0.5"))
-    trainer = Trainer(run.settings(), run)
-    trainer.progress.difficulty, trainer.progress.assistance = 1.0, 0.0
-    first, seen = trainer.sampler, list[bool]()
-
-    def done(progress: Progress) -> float | None:
-        if total is None:
-            return None if progress.update < 4 else 1.0
-        return progress.update / total
-
-    def report(progress: Progress) -> None:
-        assert (trainer.sampler is first) == (not progress.whole_robot)
-        seen.append(progress.whole_robot)
-
-    try:
-        trainer.run(done, report)
-    finally:
-        trainer.close()
-    assert seen == whole
