@@ -327,3 +327,23 @@ def test_the_last_part_of_a_training_polishes(tmp_path: Path) -> None:
     assert np.all(np.abs(np.array(std[6:]) / most - 1.0) < 0.1) and min(std[:5]) > 0.1
 
 
+def test_all_joints_are_simulated_once_the_task_is_hard_enough(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a")
+    run.create(_settings("curriculum.whole_robot_at=0.5"))
+    trainer = Trainer(run.settings(), run)
+    first = trainer.sampler
+    trainer.progress.assistance = 0.0
+    seen = []
+
+    def report(progress: Progress) -> None:
+        assert (trainer.sampler is first) == (not progress.whole_robot)
+        seen.append(progress.whole_robot)
+        progress.difficulty = 0.2 * progress.update
+
+    try:
+        trainer.run(lambda p: p.update / 4, report)
+    finally:
+        trainer.close()
+    assert seen == [False, False, False, True]  # after the fourth update it is 0.6, and a rate's change more or less
+    content = run.load()
+    assert content["infos"]["whole_robot"]
