@@ -72,6 +72,7 @@ class Trainer:
         self.settings, self.folder, self.ray = settings, folder, ray
         self.guard = NanGuard()
         self._small_steps = 1.0
+        self._explored: torch.Tensor | None = None
         self.progress = Progress(assistance=settings.curriculum.assistance)
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
@@ -128,11 +129,14 @@ class Trainer:
         ppo = self.settings.ppo
         if share <= ppo.anneal_from:
             return
+        log_std = self.algorithm.actor.distribution.log_std_param
+        if self._explored is None:
+            self._explored = log_std.detach().clone()
         left = (1.0 - share) / (1.0 - ppo.anneal_from)
         self._small_steps = max(left, ppo.anneal_to)
         most = ppo.last_std * (max(ppo.init_std, ppo.last_std) / ppo.last_std) ** left
         with torch.no_grad():  # the parameter and not its range, as it is what rollouts elsewhere are sent
-            self.algorithm.actor.distribution.log_std_param.clamp_(max=math.log(most))
+            log_std.clamp_(max=math.log(most))
 
     def save(self) -> Path:
         """Write a checkpoint."""
@@ -141,6 +145,8 @@ class Trainer:
         content["learning_rate"] = self.algorithm.learning_rate
         content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
         content["made_for"] = made_for(self.sampler.contract)
+        if self._explored is not None:
+            content["explored_log_std"] = self._explored
         return self.folder.save(self.progress.update, content, self.settings.keep_checkpoints)
 
     def _start(self, seed: int) -> Sampler:
@@ -170,6 +176,9 @@ class Trainer:
             raise ConfigError(
                 f"The checkpoint does not fit the settings ({reason}): resume with the run's own settings."
             ) from None
+        if "explored_log_std" in content:  # its training had come to its end: who goes on explores as before
+            with torch.no_grad():
+                self.algorithm.actor.distribution.log_std_param.copy_(content["explored_log_std"])
         if networks_only:
             return
         self._set_learning_rate(float(content["learning_rate"]))

@@ -320,6 +320,9 @@ def test_the_last_part_of_a_training_polishes(tmp_path: Path) -> None:
         trainer.run(lambda p: p.update / 10, report)
     finally:
         trainer.close()
+    resumed = Trainer(run.settings(), run, resume=True)
+    resumed.close()
+    assert resumed.algorithm.actor.distribution.log_std_param.exp().min() > 0.1  # explores as before the end
     # full until half is done; then what is left of the second half, but never below a fifth
     np.testing.assert_allclose(seen, 0.01 * np.array([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]))
     # from 0.15 to 0.03, a fifth, in equal factors; an update may add a little to it
