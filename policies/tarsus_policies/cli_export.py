@@ -17,7 +17,7 @@ from tarsus_core.errors import ConfigError, DependencyError, OutputFileError
 from tarsus_core.files import write_atomically
 from tarsus_policies.cli_score import default_workers, progress_bar
 from tarsus_policies.score_report import score_summary, score_table
-from tarsus_policies.scorer import score_policy
+from tarsus_policies.scorer import score_policy, with_scorecard
 
 app = typer.Typer(add_completion=False)
 
@@ -27,7 +27,12 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Annotated[Path, typer.Option(metavar="FILE.onnx", help="Policy file to write.")] = Path("policy.onnx"),
     checkpoint: Annotated[int | None, typer.Option(help="Number of a checkpoint; by default the newest.")] = None,
-    score: Annotated[bool, typer.Option(help="Measure how it walks, and put that into the contract.")] = True,
+    score: Annotated[
+        bool,
+        typer.Option(
+            help="Measure how it tracks commands, and put that into the contract; 'tarsus score --embed' puts all in."
+        ),
+    ] = True,
 ) -> None:
     """Turn a training run into one policy file: network, contract, proof and scorecard.
 
@@ -45,19 +50,20 @@ def export(
     found = exporting.read_checkpoint(run, checkpoint)
     console.print(f"Exporting {found.path}.", markup=False)
     made = exporting.export_policy(found)
+    file = made.file
     console.print(
         f"Torch and ONNX Runtime agree to {made.difference:.1e} on {made.observations} observations of walks."
     )
     if score:
         with progress_bar("scoring") as say:
-            result = score_policy(made.file, workers=default_workers(), progress=say)
-        made = exporting.with_scorecard(made, result)
+            result = score_policy(file, workers=default_workers(), progress=say)
+        file = with_scorecard(file, result.scorecard())
         Console().print(score_table(result))
         console.print(score_summary(result))
-    write_atomically(output, made.file.data)
-    contract = made.file.contract
+    write_atomically(output, file.data)
+    contract = file.contract
     console.print(
-        f"Wrote {output} ({len(made.file.data) / 1024:.0f} KiB, SHA-256 {made.file.sha256[:12]}...): "
+        f"Wrote {output} ({len(file.data) / 1024:.0f} KiB, SHA-256 {file.sha256[:12]}...): "
         f"{contract.observation_size} observations in, {contract.action_size} actions out, "
         f"{len(contract.golden_observations)} golden vectors.",
         markup=False,

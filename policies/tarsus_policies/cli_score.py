@@ -18,15 +18,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
+from tarsus_core.files import write_atomically
 from tarsus_edge.policy_file import read_policy
 from tarsus_policies.gate import find_gate
 from tarsus_policies.score_plots import check_plot_path, plot_card
 from tarsus_policies.score_pool import Say
-from tarsus_policies.score_report import card_table, comparison, comparison_table, score_summary, score_table
+from tarsus_policies.score_report import (
+    arms_summary,
+    card_table,
+    comparison,
+    comparison_table,
+    score_summary,
+    score_table,
+)
 from tarsus_policies.scorecard import PARTS, CardSettings, Scorecard, measure
+from tarsus_policies.scorer import with_scorecard
 from tarsus_policies.trial import ScoreSettings
 
 app = typer.Typer(add_completion=False)
+SECONDS, SEEDS = 10.0, 3
 
 
 @app.command()
@@ -39,10 +49,13 @@ def score(
         str | None, typer.Option(help="Measure what this gate asks for, and exit with 1 where it is missed: walk.")
     ] = None,
     quick: Annotated[bool, typer.Option(help="The grid of commands in PyBullet alone: half a minute.")] = False,
-    seconds: Annotated[float, typer.Option(help="Length of each command in s; the first 2 s are not counted.")] = 10.0,
-    seeds: Annotated[int, typer.Option(help="Runs of each command.")] = 3,
+    seconds: Annotated[
+        float, typer.Option(help="Length of each command in s; the first 2 s are not counted.")
+    ] = SECONDS,
+    seeds: Annotated[int, typer.Option(help="Runs of each command.")] = SEEDS,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw what was measured.")] = None,
+    embed: Annotated[bool, typer.Option("--embed", help="Put the scorecard into the policy file's contract.")] = False,
 ) -> None:
     """Measure how well policies walk: tracking, dead zone, drift, pushes, robustness, economy.
 
@@ -56,6 +69,10 @@ def score(
     bars = None
     if gate is not None:
         bars = find_gate(gate)
+        if quick or embed or (seconds, seeds) != (SECONDS, SEEDS):
+            raise ConfigError(
+                f"The gate '{gate}' says itself what is measured: leave out --quick, --seconds, --seeds and --embed."
+            )
         settings = bars.settings(settings)
     if plot is not None:
         check_plot_path(plot)
@@ -74,6 +91,10 @@ def score(
     if plot is not None:
         plot_card(cards[0], plot)
         Console(stderr=True).print(f"Plot: {plot}", highlight=False)
+    if embed:
+        for path, file, card in zip(policies, files, cards, strict=True):
+            write_atomically(path, with_scorecard(file, card.scorecard()).data)
+            Console(stderr=True, soft_wrap=True).print(f"The scorecard is in {path}.", highlight=False, markup=False)
     if any(missed.values()):
         why = " ".join(reason for reasons in missed.values() for reason in reasons)
         raise GateError(f"The gate '{gate}' is missed: {why}")
@@ -97,6 +118,8 @@ def _show(cards: list[Scorecard]) -> None:
     console.print(score_summary(card.score))
     if len(card.engines) > 1 or any(part in figures for figures in card.engines.values() for part in PARTS[1:]):
         console.print(card_table(card))
+        for line in arms_summary(card):
+            console.print(line)
 
 
 def _plain(cards: list[Scorecard], missed: dict[str, list[str]], gate: str | None) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
 from tarsus_policies.run_folder import RunFolder
-from tarsus_policies.scorer import Score
 from tarsus_policies.settings import TrainSettings
 from tarsus_sim.walk_contract import walk_contract
 
@@ -167,13 +166,6 @@ def export_policy(checkpoint: Checkpoint) -> Exported:
     file = parse_policy(attach_contract(model, contract), "the new policy")
     PolicySession(file, robot)
     return Exported(file, difference, sum(map(len, seen)))
-
-
-def with_scorecard(exported: Exported, score: Score) -> Exported:
-    """Put a score into the contract of a policy file."""
-    contract = replace(exported.file.contract, scorecard=score.scorecard())
-    file = parse_policy(attach_contract(exported.file.data, contract), "the new policy")
-    return replace(exported, file=file)
 
 
 def prove(module: Module, network: Network, observations: Floats, limit: float = MAX_DIFFERENCE) -> float:

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from tarsus_policies.scorecard import Scorecard, difference, lines
+from tarsus_policies.score_lines import commanded, difference, lines, with_moving_arms
+from tarsus_policies.scorecard import Scorecard
 from tarsus_policies.scorer import Score
 
 AXES = (("vx", "forward", "m/s"), ("vy", "left", "m/s"), ("wz", "turning left", "rad/s"))
@@ -72,6 +73,21 @@ def card_table(card: Scorecard) -> Table:
     return table
 
 
+def arms_summary(card: Scorecard) -> list[str]:
+    """Return a line for each engine: how much is left of what the policy can while its arms move."""
+    found = []
+    for engine, figures in card.engines.items():
+        shares = with_moving_arms(figures)
+        if shares:
+            worst = min(shares, key=lambda name: shares[name])
+            good = sum(share > 0.9 - 1e-9 for share in shares.values())
+            found.append(
+                f"While its arms move, in {engine}: at least 90 % as good on {good} of {len(shares)} lines; "
+                f"{shares[worst]:.0%} on the worst, {worst}."
+            )
+    return found
+
+
 def comparison(cards: list[Scorecard]) -> dict[str, dict[str, list[float | None]]]:
     """Return engine -> line -> value of each policy, None where one has none."""
     engines = dict.fromkeys(engine for card in cards for engine in card.engines)
@@ -106,8 +122,9 @@ def comparison_table(cards: list[Scorecard]) -> Table:
 
 def merit(line: str, value: float) -> float:
     """How good a value of a line is; more is better."""
-    if line[:3] in ("vx ", "vy ", "wz "):
-        return -abs(value - float(line.split()[1]))
+    wanted = commanded(line)
+    if wanted is not None:
+        return -abs(value - wanted)
     return value if line.startswith("pushes") else -value
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scorecard of a policy: tracking, dead zone, pushes, robustness and economy, in one engine and again in another.
 
-Every figure comes from trials (``trial.py``) that are shared among processes. What the trained command range leaves
-out is measured and marked, and counts in no mean.
+Every figure comes from trials (``trial.py``) that are shared among processes. Means are over the grid of commands,
+trained or not, so that policies compare. What the trained command range leaves out is marked, and has no line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import PolicyFile
 from tarsus_edge.policy_session import PolicySession
+from tarsus_policies.score_lines import difference, with_moving_arms
 from tarsus_policies.score_pool import Say, run_jobs
 from tarsus_policies.scorer import Score, command_row, load_for_trials
 from tarsus_policies.trial import ENGINES, STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
@@ -48,6 +49,8 @@ class CardSettings:
     parts: tuple[str, ...] = PARTS
     more_commands: tuple[Command, ...] = axis_grid((1.0,), (-0.5, 0.5), (-1.0, 1.0))
     """tracked beside the grid"""
+    arm_commands: tuple[Command, ...] = axis_grid((0.0, 0.5, 1.0), (0.5,), (1.0,))
+    """tracked again while the arms move"""
     dead_zone_mps: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
     impulses_ns: tuple[float, ...] = (20.0, 30.0, 40.0, 50.0, 60.0)
     directions: int = 8
@@ -82,9 +85,16 @@ class Scorecard:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: what ``Score.as_dict`` returns, and the parts of each engine."""
         found: dict[str, Any] = {**self.score.as_dict(), "engines": self.engines}
+        found["with_moving_arms"] = {engine: with_moving_arms(figures) for engine, figures in self.engines.items()}
         if len(self.engines) == 2:
             found["difference"] = difference(*self.engines.values())
         return found
+
+    def scorecard(self) -> dict[str, Any]:
+        """Return what a contract carries: ``as_dict`` without the digests of the file that it becomes part of."""
+        card = self.as_dict()
+        del card["policy_sha256"], card["graph_sha256"]
+        return card
 
 
 def measure(
@@ -115,11 +125,7 @@ def measure(
         engine: summarise([(j, r) for j, r in done if j.conditions.engine == engine], file.contract)
         for engine in settings.engines
     }
-    grid = [
-        r
-        for j, r in done
-        if j.part == "tracking" and j.conditions.engine == settings.engines[0] and j.command in settings.score.commands
-    ]
+    grid = [r for j, r in done if j.part == "tracking" and j.conditions.engine == settings.engines[0]]
     score = Score(file.sha256, file.contract.graph_sha256, file.contract.robot, settings.score, tuple(grid))
     return Scorecard(file.name, score, engines)
 
@@ -138,24 +144,35 @@ def _prepare(data: bytes, name: str, robot: str, settings: ScoreSettings) -> Cal
 def plan(settings: CardSettings, engine: str) -> list[Job]:
     """Return the trials of one engine."""
     score, base = settings.score, Conditions(engine=engine)
-    jobs: list[Job] = []
-    commands = (*score.commands, *(settings.more_commands if "tracking" in settings.parts else ()))
-    for command in dict.fromkeys(commands):
-        jobs += [Job("tracking", command, command, seed, score.seconds, base) for seed in range(score.seeds)]
+    moving = replace(base, arms=True)
+    jobs = _track(settings, "tracking", score.commands, base)
+    if "tracking" in settings.parts:
+        jobs += _track(settings, "more", [c for c in settings.more_commands if c not in score.commands], base)
     if "dead_zone" in settings.parts:
-        for axis in (0, 1):
-            for speed in settings.dead_zone_mps:
-                slow: Command = (speed, 0.0, 0.0) if axis == 0 else (0.0, speed, 0.0)
-                jobs.append(Job("dead_zone", (axis, speed), slow, 0, score.seconds, base))
-    for part, conditions in (("pushes", base), ("arms", replace(base, arms=True))):
-        if part in settings.parts:
-            jobs += list(_pushes(settings, part, conditions))
+        jobs += _slow(settings, "dead_zone", base)
+    if "pushes" in settings.parts:
+        jobs += _pushes(settings, "pushes", base)
+    if "arms" in settings.parts:
+        jobs += _track(settings, "arms tracking", settings.arm_commands, moving)
+        jobs += _slow(settings, "arms dead_zone", moving)
+        jobs += _pushes(settings, "arms", moving)
     if "robustness" in settings.parts:
         for name, conditions in ROBUSTNESS.items():
             for command in settings.brief:
                 own = replace(conditions, engine=engine)
                 jobs.append(Job("robustness", (name, command), command, 0, score.seconds, own))
     return jobs
+
+
+def _track(settings: CardSettings, part: str, commands: Iterable[Command], base: Conditions) -> list[Job]:
+    score = settings.score
+    return [Job(part, c, c, seed, score.seconds, base) for c in dict.fromkeys(commands) for seed in range(score.seeds)]
+
+
+def _slow(settings: CardSettings, part: str, base: Conditions) -> list[Job]:
+    slow: list[tuple[int, float, Command]] = [(0, v, (v, 0.0, 0.0)) for v in settings.dead_zone_mps]
+    slow += [(1, v, (0.0, v, 0.0)) for v in settings.dead_zone_mps]
+    return [Job(part, (axis, v), command, 0, settings.score.seconds, base) for axis, v, command in slow]
 
 
 def _pushes(settings: CardSettings, part: str, base: Conditions) -> Iterable[Job]:
@@ -169,27 +186,16 @@ def _pushes(settings: CardSettings, part: str, base: Conditions) -> Iterable[Job
 
 def summarise(done: list[tuple[Job, Run]], contract: PolicyContract) -> dict[str, Any]:
     """Turn one engine's trials into figures."""
-    found: dict[str, Any] = {}
-    tracking = [(j, r) for j, r in done if j.part == "tracking"]
-    rows = [command_row(command, [r for j, r in tracking if j.key == command]) for command in _keys(tracking)]
-    for row, command in zip(rows, _keys(tracking), strict=True):
-        row["trained"] = trained(contract, command)
-    found["tracking"] = rows
-    inside = [row for row in rows if row["trained"]]
-    found["mean_lin_err"] = _mean([float(np.hypot(row["err_vx"], row["err_vy"])) for row in inside])
-    found["mean_ang_err"] = _mean([row["err_wz"] for row in inside])
-    found["falls"] = sum(row["falls"] for row in inside)
-    standing = [r for j, r in tracking if j.command == STAND]
-    if standing:
-        fell = any(r.fell_at_s is not None for r in standing)
-        found["stand_drift_m"] = None if fell else max(r.drift_m for r in standing)
-    found["economy"] = _economy([r for j, r in tracking if j.command == WALK])
-    dead = [(j, r) for j, r in done if j.part == "dead_zone"]
-    if dead:
-        found["dead_zone"] = {
-            name: _dead_zone([(j, r) for j, r in dead if j.key[0] == axis], axis)
-            for axis, name in enumerate(("vx", "vy"))
-        }
+    found = _followed(done, ("tracking", "more"), "dead_zone", contract)
+    grid = list(dict.fromkeys(j.command for j, _ in done if j.part == "tracking"))
+    rows = [row for row in found["tracking"] if (row["vx"], row["vy"], row["wz"]) in grid]
+    found["mean_lin_err"] = _mean([float(np.hypot(row["err_vx"], row["err_vy"])) for row in rows])
+    found["mean_ang_err"] = _mean([row["err_wz"] for row in rows])
+    found["falls"] = sum(row["falls"] for row in rows)
+    found["economy"] = _economy([r for j, r in done if j.part == "tracking" and j.command == WALK])
+    moving = _followed(done, ("arms tracking",), "arms dead_zone", contract)
+    if moving["tracking"]:
+        found["moving_arms"] = moving
     for part in ("pushes", "arms"):
         mine = [(j, r) for j, r in done if j.part == part]
         if mine:
@@ -203,14 +209,33 @@ def summarise(done: list[tuple[Job, Run]], contract: PolicyContract) -> dict[str
     return found
 
 
+def _followed(
+    done: list[tuple[Job, Run]], parts: tuple[str, ...], slow: str, contract: PolicyContract
+) -> dict[str, Any]:
+    """Rows of commands, drift and dead zone of some parts."""
+    mine = [(j, r) for j, r in done if j.part in parts]
+    rows = []
+    for command in dict.fromkeys(j.command for j, _ in mine):
+        row = command_row(command, [r for j, r in mine if j.command == command])
+        rows.append({**row, "trained": trained(contract, command)})
+    found: dict[str, Any] = {"tracking": rows}
+    standing = [r for j, r in mine if j.command == STAND]
+    if standing:
+        fell = any(r.fell_at_s is not None for r in standing)
+        found["stand_drift_m"] = None if fell else max(r.drift_m for r in standing)
+    dead = [(j, r) for j, r in done if j.part == slow]
+    if dead:
+        found["dead_zone"] = {
+            name: _dead_zone([(j, r) for j, r in dead if j.key[0] == axis], axis)
+            for axis, name in enumerate(("vx", "vy"))
+        }
+    return found
+
+
 def trained(contract: PolicyContract, command: Command) -> bool:
     """Whether a command lies in the policy's trained range."""
     limits = contract.command_range
     return bool(np.all(np.array(command) >= limits.lower - 1e-9) and np.all(np.array(command) <= limits.upper + 1e-9))
-
-
-def _keys(done: list[tuple[Job, Run]]) -> list[Command]:
-    return list(dict.fromkeys(j.command for j, _ in done))
 
 
 def _mean(values: list[float]) -> float | None:
@@ -251,52 +276,3 @@ def _survived(done: list[tuple[Job, Run]]) -> dict[str, Any]:
 def _economy(runs: list[Run]) -> dict[str, float]:
     names = dict.fromkeys(name for run in runs for name in run.economy)
     return {name: float(np.mean([run.economy[name] for run in runs if name in run.economy])) for name in names}
-
-
-def lines(figures: dict[str, Any]) -> dict[str, float]:
-    """Flatten one engine's figures: name of each line -> value. A line that could not be measured is left out."""
-    found: dict[str, float | None] = {}
-    for row in figures.get("tracking", ()):
-        if not row["trained"]:
-            continue
-        for axis in ("vx", "vy", "wz"):
-            if row[axis]:
-                found[f"{axis} {row[axis]:+.2f}"] = row[f"mean_{axis}"]
-    for name in ("mean_lin_err", "mean_ang_err", "falls", "stand_drift_m"):
-        found[name] = figures.get(name)
-    for axis, speed in figures.get("dead_zone", {}).items():
-        found[f"dead zone {axis}"] = speed
-    for part, title in (("pushes", "pushes"), ("arms", "pushes, moving arms")):
-        for gait, impulses in figures.get(part, {}).items():
-            for impulse, row in impulses.items():
-                found[f"{title}, {gait}, {impulse} N.s"] = float(row["survived"])
-    for name, row in figures.get("robustness", {}).items():
-        found[f"{name}: linear error"] = row["mean_lin_err"]
-        found[f"{name}: falls"] = float(row["falls"])
-    for name, value in figures.get("economy", {}).items():
-        found[name] = value
-    return {name: float(value) for name, value in found.items() if value is not None}
-
-
-def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float]:
-    """How far the second engine's lines are from the first's, as a share of the line's own scale.
-
-    The scale of a velocity is what was commanded, of pushes their number, of anything else the larger value; errors,
-    drift and dead zone count in m/s, m or rad/s against 0.5, as a share of a tiny error says nothing.
-    """
-    one, two = lines(first), lines(second)
-    found = {}
-    for name in one:
-        if name not in two:
-            continue
-        a, b = one[name], two[name]
-        if name[:2] in ("vx", "vy", "wz"):
-            scale = abs(float(name.split()[1]))
-        elif name.startswith("pushes"):
-            scale = 8.0
-        elif "err" in name or "drift" in name or "dead" in name:
-            scale = 0.5
-        else:
-            scale = max(abs(a), abs(b), 1e-9)
-        found[name] = abs(a - b) / scale
-    return found

@@ -8,7 +8,7 @@ Scores are equal bit for bit on one machine, whatever the number of worker proce
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tarsus_core.robot_model import RobotModel, load_robot
-from tarsus_edge.policy_file import PolicyFile, parse_policy
+from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.score_pool import Say, run_jobs
 from tarsus_policies.trial import STAND, Command, Run, ScoreSettings, run_trial
@@ -100,7 +100,6 @@ def score_policy(
     settings: ScoreSettings | None = None,
     workers: int = 1,
     progress: Say | None = None,
-    robot: str | None = None,
 ) -> Score:
     """Run every command with every seed.
 
@@ -109,7 +108,6 @@ def score_policy(
         settings: what to measure.
         workers: processes that share the runs; 1 uses this process.
         progress: called with the number of runs done and the number of all runs.
-        robot: name or YAML file of the robot; by default the one that the contract names.
 
     Raises:
         ConfigError: for settings that cannot be used.
@@ -119,7 +117,7 @@ def score_policy(
     """
     settings = settings or ScoreSettings()
     settings.check()
-    name = robot or file.contract.robot
+    name = file.contract.robot
     prepare = partial(_prepare, file.data, file.name, name, settings)
     if workers > 1:
         PolicySession(file, load_robot(name))  # say what is wrong before processes start
@@ -138,6 +136,12 @@ def load_for_trials(data: bytes, name: str, robot: str) -> tuple[PolicySession, 
     """Load a policy and its robot from what processes can be handed."""
     model = load_robot(robot)
     return PolicySession(parse_policy(data, name), model), model
+
+
+def with_scorecard(file: PolicyFile, scorecard: dict[str, Any]) -> PolicyFile:
+    """Return the policy file with this scorecard in its contract."""
+    contract = replace(file.contract, scorecard=scorecard)
+    return parse_policy(attach_contract(file.data, contract), file.name)
 
 
 def _version(package: str) -> str:

@@ -22,10 +22,10 @@ from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies import cli_export
 from tarsus_policies import export as exporting
-from tarsus_policies.export import Checkpoint, Exported, export_policy, prove, read_checkpoint, with_scorecard
+from tarsus_policies.export import Checkpoint, Exported, export_policy, prove, read_checkpoint
 from tarsus_policies.gait_actor import GaitActor, fresh_actor
 from tarsus_policies.run_folder import CheckpointError, RunFolder
-from tarsus_policies.scorer import Score
+from tarsus_policies.scorer import Score, with_scorecard
 from tarsus_policies.settings import PpoSettings, TrainSettings
 from tarsus_policies.trial import STAND, Run, ScoreSettings
 from tarsus_sim.walk_config import WalkConfig
@@ -209,13 +209,13 @@ def test_scorecard_is_embedded_and_nothing_else_changes(exported: Exported) -> N
     settings = ScoreSettings(commands=(STAND,), seeds=1)
     runs = (Run(STAND, 0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), None, 0.02),)
     score = Score(exported.file.sha256, exported.file.contract.graph_sha256, "g1", settings, runs)
-    scored = with_scorecard(exported, score)
-    contract = scored.file.contract
+    scored = with_scorecard(exported.file, score.scorecard())
+    contract = scored.contract
     assert contract.scorecard == json.loads(json.dumps(score.scorecard()))
     assert contract.scorecard["stand_drift_m"] == 0.02
     assert replace(contract, scorecard={}) == exported.file.contract
     assert contract.graph_sha256 == exported.file.contract.graph_sha256
-    PolicySession(scored.file, load_robot("g1"))
+    PolicySession(scored, load_robot("g1"))
 
 
 # ---- bad input ------------------------------------------------------------------------------------------------

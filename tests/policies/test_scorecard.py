@@ -19,22 +19,15 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import parse_policy
 from tarsus_policies import cli_score
 from tarsus_policies.gate import GATES, find_gate
-from tarsus_policies.score_report import comparison, merit
-from tarsus_policies.scorecard import (
-    CardSettings,
-    Job,
-    Scorecard,
-    difference,
-    lines,
-    measure,
-    plan,
-    summarise,
-)
+from tarsus_policies.score_lines import difference, lines, with_moving_arms
+from tarsus_policies.score_report import arms_summary, comparison, merit
+from tarsus_policies.scorecard import CardSettings, Job, Scorecard, measure, plan, summarise
 from tarsus_policies.scorer import Score
 from tarsus_policies.trial import STAND, Command, Conditions, Push, Run, ScoreSettings
 
 WALK: Command = (0.5, 0.0, 0.0)
 FAST: Command = (1.0, 0.0, 0.0)
+SIDE: Command = (0.0, 0.5, 0.0)
 
 
 def run(command: Command, velocity: Command, fell: float | None = None, drift: float = 0.0) -> Run:
@@ -52,20 +45,22 @@ def contract() -> Any:
     return replace(base, command_range=CommandRange((-0.5, 0.8), (-0.5, 0.5), (-1.0, 1.0)))
 
 
-def test_what_was_not_trained_is_shown_and_counts_in_no_mean(contract: Any) -> None:
+def test_means_are_over_the_grid_and_what_was_not_trained_has_no_line(contract: Any) -> None:
     done = [
         (job("tracking", WALK, WALK), run(WALK, (0.4, 0.0, 0.0))),
         (job("tracking", FAST, FAST), run(FAST, (0.2, 0.0, 0.0), fell=3.0)),
-        (job("tracking", STAND, STAND), run(STAND, (0.0, 0.0, 0.1), drift=0.02)),
+        (job("tracking", STAND, STAND), run(STAND, (0.0, 0.0, 0.3), drift=0.02)),
+        (job("more", SIDE, SIDE), run(SIDE, (0.0, 0.1, 0.9), fell=1.0)),
     ]
     found = summarise(done, contract)
-    assert [row["trained"] for row in found["tracking"]] == [True, False, True]
-    assert found["mean_lin_err"] == pytest.approx(0.05)  # (0.1 + 0.0) / 2
-    assert found["mean_ang_err"] == pytest.approx(0.05)
-    assert found["falls"] == 0
+    assert [row["trained"] for row in found["tracking"]] == [True, False, True, True]
+    assert found["mean_lin_err"] == pytest.approx(0.3)  # (0.1 + 0.8 + 0.0) / 3
+    assert found["mean_ang_err"] == pytest.approx(0.1)
+    assert found["falls"] == 1
     assert found["stand_drift_m"] == 0.02
     assert found["economy"] == {"cost_of_transport": 0.4}
     assert lines(found)["vx +0.50"] == 0.4
+    assert lines(found)["vy +0.50"] == 0.1
     assert "vx +1.00" not in lines(found)
 
 
@@ -150,6 +145,42 @@ def test_engines_are_apart_by_the_scale_of_each_line() -> None:
     assert difference(first, second) == pytest.approx({"vx +0.50": 0.1, "stand_drift_m": 0.02, "slip_mps": 0.5})
 
 
+def test_what_one_engine_alone_measured_is_wholly_apart() -> None:
+    first = {"dead_zone": {"vx": 0.05, "vy": None}, "stand_drift_m": None, "falls": 0}
+    second = {"dead_zone": {"vx": None, "vy": None}, "stand_drift_m": 0.01, "falls": 0}
+    apart = {"dead zone vx": 1.0, "dead zone vy": 0.0, "stand_drift_m": 1.0, "falls": 0.0}
+    assert difference(first, second) == apart == difference(second, first)
+
+
+def test_what_moving_arms_cost_is_a_share_of_what_the_policy_can() -> None:
+    def rows(got: float) -> list[dict[str, Any]]:
+        return [{"vx": 0.5, "vy": 0.0, "wz": 0.0, "mean_vx": got, "mean_vy": 0.0, "mean_wz": 0.0, "trained": True}]
+
+    figures: dict[str, Any] = {
+        "tracking": rows(0.49),
+        "stand_drift_m": 0.01,
+        "dead_zone": {"vx": 0.05, "vy": None},
+        "moving_arms": {"tracking": rows(0.56), "stand_drift_m": None, "dead_zone": {"vx": 0.1, "vy": 0.2}},
+    }
+    for part, survived in (("pushes", (8, 4, 0)), ("arms", (6, 5, 0))):
+        impulses = {str(10 * k): {"survived": n, "of": 8} for k, n in enumerate(survived)}
+        figures[part] = {"walk": impulses}
+    found = with_moving_arms(figures)
+    assert found == pytest.approx(
+        {
+            "vx +0.50": 0.9,  # 0.06 off instead of 0.01, of 0.5
+            "stand_drift_m": 0.0,  # it fell
+            "dead zone vx": 0.9,  # 0.05 more, of 0.5
+            "dead zone vy": 1.0,
+            "pushes, walk, 0 N.s": 0.75,
+            "pushes, walk, 10 N.s": 1.0,
+            "pushes, walk, 20 N.s": 1.0,
+        }
+    )
+    (said,) = arms_summary(replace(card(), engines={"pybullet": figures}))
+    assert said.endswith("in pybullet: at least 90 % as good on 5 of 7 lines; 0% on the worst, stand_drift_m.")
+
+
 def test_merit_and_comparison() -> None:
     assert merit("vx +0.50", 0.45) > merit("vx +0.50", 0.6)
     assert merit("pushes, walk, 20 N.s", 8.0) > merit("pushes, walk, 20 N.s", 7.0)
@@ -164,6 +195,7 @@ BRIEF = CardSettings(
     ScoreSettings(commands=(STAND, WALK), seconds=0.4, settle_s=0.2, stand_s=0.1, seeds=1),
     parts=("tracking", "dead_zone", "pushes", "arms", "robustness"),
     more_commands=(FAST,),
+    arm_commands=(STAND,),
     dead_zone_mps=(0.1,),
     impulses_ns=(20.0,),
     directions=2,
@@ -176,11 +208,12 @@ def test_a_whole_card_is_measured_in_both_engines_and_again_the_same(tmp_path: P
     file = parse_policy(make_policy_bytes(load_robot("g1")))
     said: list[tuple[int, int]] = []
     first = measure(file, BRIEF, 2, lambda done, total: said.append((done, total))).as_dict()
-    jobs = 2 * (3 + 2 + 4 + 4 + 6)
+    jobs = 2 * (3 + 2 + 4 + (1 + 2 + 4) + 6)
     assert said[-1] == (jobs, jobs)
     assert set(first["engines"]) == {"pybullet", "mujoco"}
     for figures in first["engines"].values():
         assert {"tracking", "dead_zone", "pushes", "arms", "robustness", "economy"} <= set(figures)
+        assert {"tracking", "dead_zone", "stand_drift_m"} == set(figures["moving_arms"])
         assert set(figures["economy"]) >= {"power_w", "saturation", "slip_mps", "action_rate_rps"}
     assert first["difference"]
     assert json.dumps(measure(file, BRIEF, 1).as_dict()) == json.dumps(first)
@@ -205,3 +238,20 @@ def test_command_line_compares_and_gates(
     assert main(["score", str(one), "--gate", "walk"]) == 0
     assert "The gate 'walk' is passed." in capfd.readouterr().out
     assert main(["score", str(one), "--gate", "wlak"]) == 2
+    capfd.readouterr()
+    for option in (["--quick"], ["--seconds", "2.5"], ["--seeds", "1"], ["--embed"]):
+        assert main(["score", str(one), "--gate", "walk", *option]) == 2  # would pass for less than the gate asks
+        assert "leave out --quick, --seconds, --seeds and --embed" in capfd.readouterr().err
+
+
+def test_a_whole_scorecard_is_put_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.onnx"
+    path.write_bytes(make_policy_bytes(load_robot("g1")))
+    before = parse_policy(path.read_bytes())
+    monkeypatch.setattr(cli_score, "measure", lambda *_: card())
+    assert main(["score", str(path), "--embed"]) == 0
+    after = parse_policy(path.read_bytes())
+    assert replace(after.contract, scorecard={}) == replace(before.contract, scorecard={})
+    assert after.contract.scorecard == json.loads(json.dumps(card().scorecard()))
+    assert after.contract.scorecard["engines"]["pybullet"]["pushes"]["walk"]["20"]["survived"] == 8
+    assert "policy_sha256" not in after.contract.scorecard
