@@ -94,6 +94,8 @@ class Gait:
     """tilt (rad) of a standing robot that is a disturbance"""
     finish_step: bool = True
     """whether a command to stand first lets the step be finished; else the clock stops at once, and goes to 0"""
+    never_rests: bool = False
+    """whether the clock runs even while standing"""
     rate_octaves: float = 0.0
     """above 0: one more action, the last, lets the clock run faster or slower by up to so many octaves"""
     rate_scale: float = 1.0

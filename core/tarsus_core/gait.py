@@ -52,6 +52,8 @@ class GaitClock:
 
     def wants_motion(self, command: Array) -> NDArray[np.bool_]:
         """(n,) whether each command (n, 3) asks for motion."""
+        if self._gait.never_rests:
+            return np.ones(len(command), dtype=bool)
         return np.any(np.abs(command) >= self._gait.stand_below, axis=-1) & np.any(command != 0.0, axis=-1)
 
     def start(self, command: Array, rate: Array | None = None, tilt: Array | float = 0.0) -> None:

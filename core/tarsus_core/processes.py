@@ -1,13 +1,19 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starting worker processes."""
+"""Worker processes: how many, and how they start."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager

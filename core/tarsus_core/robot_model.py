@@ -98,11 +98,18 @@ class RobotModel:
         """Joint names that a group name or a whole regular expression matches, in order.
 
         Raises:
-            RobotModelError: if it matches none.
+            RobotModelError: if it matches none, or is neither.
         """
         if pattern in self.groups:
             return self.groups[pattern]
-        found = tuple(n for n in self.joint_names if re.fullmatch(pattern, n))
+        try:
+            whole = re.compile(pattern)
+        except re.error as error:
+            raise RobotModelError(
+                f"'{pattern}' is neither a joint group of robot '{self.name}' nor a regular expression ({error}): "
+                "write .* for any characters."
+            ) from None
+        found = tuple(n for n in self.joint_names if whole.fullmatch(n))
         if not found:
             known = (*self.groups, *self.joint_names)
             hint = suggest(pattern, known)

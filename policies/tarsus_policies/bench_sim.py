@@ -130,12 +130,12 @@ def _for_policy(config: WalkConfig, contract: PolicyContract) -> WalkConfig:
 
 def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: BenchSettings) -> Throughput:
     """Let one core, the bare engine and all cores take turns."""
+    envs: dict[int, WalkVectorEnv] = {}
     task = WalkTask(config, settings.robots, 0)
-    envs = {
-        count: WalkVectorEnv(config, settings.robots * count, count, seed=count)
-        for count in range(2, settings.workers + 1)
-    }
     try:
+        if settings.workers > 1:
+            count = settings.workers
+            envs[count] = WalkVectorEnv(config, settings.robots * count, count, seed=count)
         steps: dict[int, Stepper] = {0: Stepper(task.reset()[0], lambda a: task.step(a)["observation"], policy)}
         for count, env in envs.items():
             steps[count] = Stepper(env.reset(seed=count)[0], partial(_step, env), policy)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tarsus_core.cli import run_typer
-from tarsus_policies.cli_score import default_workers
+from tarsus_core.processes import available_cores
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -42,7 +42,7 @@ def sim(
     from tarsus_policies.bench_sim import BenchSettings, bench_sim
 
     console = Console(stderr=True)
-    settings = BenchSettings(robots=robots, rounds=rounds, workers=workers or default_workers())
+    settings = BenchSettings(robots=robots, rounds=rounds, workers=workers or available_cores())
     with console.status("measuring") as status:
         found = bench_sim(settings, lambda what: status.update(f"measuring {what}"))
     if as_json:

@@ -15,7 +15,8 @@ from rich.console import Console
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, DependencyError, OutputFileError
 from tarsus_core.files import write_atomically
-from tarsus_policies.cli_score import default_workers, progress_bar
+from tarsus_core.processes import available_cores
+from tarsus_policies.cli_score import progress_bar
 from tarsus_policies.score_report import score_summary, score_table
 from tarsus_policies.scorer import score_policy, with_scorecard
 
@@ -56,7 +57,7 @@ def export(
     )
     if score:
         with progress_bar("scoring") as say:
-            result = score_policy(file, workers=default_workers(), progress=say)
+            result = score_policy(file, workers=available_cores(), progress=say)
         file = with_scorecard(file, result.scorecard())
         Console().print(score_table(result))
         console.print(score_summary(result))

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_core.files import write_atomically
+from tarsus_core.processes import available_cores
 from tarsus_edge.policy_file import read_policy
 from tarsus_policies.gate import find_gate
 from tarsus_policies.score_plots import check_plot_path, plot_card
@@ -82,7 +82,7 @@ def score(
     cards = []
     for file in files:
         with progress_bar(f"scoring {file.name}" if len(files) > 1 else "scoring") as say:
-            cards.append(measure(file, settings, workers or default_workers(), say))
+            cards.append(measure(file, settings, workers or available_cores(), say))
     missed = {card.name: bars.reasons(card) for card in cards} if bars is not None else {}
     if as_json:
         print(json.dumps(_plain(cards, missed, gate), indent=2, allow_nan=False))
@@ -145,11 +145,6 @@ def progress_bar(title: str) -> Iterator[Say]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def default_workers() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def main(argv: Sequence[str]) -> int:

@@ -9,13 +9,18 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_core.processes import available_cores
+
+if TYPE_CHECKING:
+    from tarsus_policies.settings import TrainSettings
 
 app = typer.Typer(add_completion=False)
 
@@ -36,7 +41,7 @@ def train(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: --set ppo.gamma=0.98")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw.")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Simulation processes; by default one a core, at most as set.")
+        int | None, typer.Option(help="Simulation processes; by default as many as set (walk: 2), at most one a core.")
     ] = None,
     ray: Annotated[
         str | None,
@@ -69,12 +74,17 @@ def train(
     from tarsus_policies.run_folder import RunFolder
     from tarsus_policies.settings import load_settings, load_task, task_settings
 
+    def at_home(settings: TrainSettings) -> TrainSettings:  # the settings may be of a larger machine, or of a cluster
+        return replace(settings, workers=min(settings.workers, fitting(settings.robots)))
+
     if ray is not None:
         from tarsus_policies.ray_sampler import knock
 
         knock(ray)
     if not task.endswith(".py"):
         task_settings(task)  # it is one
+    if resume is not None and init_from is not None:
+        raise ConfigError("--resume goes on with the run's own networks: leave out --init-from.")
     initial: dict[str, Any] | None = None
     if init_from is not None:
         source = RunFolder(init_from)
@@ -85,13 +95,24 @@ def train(
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
         folder = RunFolder(resume)
         settings = folder.settings(overrides)
+        if workers is None and ray is None:
+            settings = at_home(settings)
         if folder.updates():
             folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
     else:
         settings = load_task(task, overrides) if config is None else load_settings(config, overrides)
         folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+        if workers is None and ray is None:
+            settings = at_home(settings)
         folder.create(settings)
+    if ray is None and workers is None and (more := fitting(settings.robots)) > settings.workers > 0:
+        print(f"This machine has {available_cores()} cores: --workers {more} is faster.", file=sys.stderr)
     _train(settings, folder, resume is not None, initial, ray, minutes, steps, clip_every, quiet)
+
+
+def fitting(robots: int) -> int:
+    """Return the largest number of workers that share robots evenly and have a core each."""
+    return max(count for count in range(1, available_cores() + 1) if robots % count == 0)
 
 
 def _train(

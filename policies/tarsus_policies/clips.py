@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -41,13 +44,18 @@ class Clips:
             return
         self._started_s = time.monotonic()
         folder = self._run / "clips"
-        folder.mkdir(exist_ok=True)
         update = found[1]
         arguments = [str(self._run), update, str(folder / f"update_{update}.mp4"), *self._options]
-        with open(folder / "log.txt", "ab") as log:  # a film that fails must not stop the training
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", CODE, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+        with contextlib.suppress(OSError):  # a film that fails must not stop the training
+            folder.mkdir(exist_ok=True)
+            with open(folder / "log.txt", "ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", CODE, *arguments],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # so that its own workers can be ended with it
+                )
 
     def close(self, wait: bool = True) -> None:
         """Wait for the last film; end it if it takes too long, or at once if there is no time."""
@@ -56,5 +64,6 @@ class Clips:
         try:
             self._process.wait(LAST_S if wait else 0.0)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -77,8 +77,10 @@ def read_checkpoint(run: Path, update: int | None = None) -> Checkpoint:
         raise ConfigError(f"There is no training run '{run}': make one with 'tarsus train walk', or check the path.")
     folder = RunFolder(run)
     settings = folder.settings()
+    found = folder.updates()
+    update = found[-1] if update is None and found else update  # training may save another one meanwhile
     content = folder.load(update)
-    path = folder.checkpoints / f"model_{folder.updates()[-1] if update is None else update}.pt"
+    path = folder.checkpoints / f"model_{update}.pt"
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(path, settings, content["actor_state_dict"], content["infos"] or {}, digest)
 

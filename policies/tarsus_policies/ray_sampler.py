@@ -27,7 +27,7 @@ from tensordict import TensorDict
 
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_policies.nan_guard import NanGuard
-from tarsus_policies.rollout import Rollout, RolloutWorker, Stage, code_digest
+from tarsus_policies.rollout import Rollout, RolloutWorker, Stage, code_digest, weights_of
 from tarsus_policies.sampling import Sample, act_as_given, check_finite, summarise
 from tarsus_policies.settings import TrainSettings
 from tarsus_sim.walk_config import WalkConfig
@@ -111,7 +111,7 @@ class RaySampler:
 
     def collect(self, algorithm: PPO, guard: NanGuard) -> Sample:
         """Fill the storage with the rollouts of all workers that answer."""
-        weights = {name: value.numpy() for name, value in algorithm.actor.state_dict().items()}
+        weights = weights_of(algorithm.actor)
         rollouts = self._gather(weights, self._stage)
         robots = sum(r.reward.shape[1] for r in rollouts)
         if robots != algorithm.storage.num_envs:
@@ -171,7 +171,11 @@ class RaySampler:
                 f"{len(late)} of {len(refs)} workers did not start in {START_TIMEOUT_S:g} s on the Ray cluster, which "
                 f"has {cores:g} CPUs: ask for fewer with --workers."
             )
-        return len({self._admit(p)["node"] for p in self._places})
+        try:
+            return len({self._admit(p)["node"] for p in self._places})
+        except self._ray.exceptions.RayActorError as error:
+            reason = " ".join(str(error).split())[-300:]
+            raise SimulationError(f"A worker of the Ray cluster died while it started: {reason}") from None
 
     def _admit(self, place: _Place) -> dict[str, Any]:
         """Take in a worker that has answered.
@@ -209,6 +213,8 @@ class RaySampler:
                         self._admit(place)
                     except self._ray.exceptions.RayActorError:
                         self._replace(place, "died while it started")
+                    except ConfigError as error:
+                        self._replace(place, f"is of no use ({str(error).rstrip('.')})")
         return [p for p in self._places if p.starting is None]
 
     def _gather(self, weights: dict[str, Any], stage: Stage) -> list[Rollout]:
@@ -226,7 +232,7 @@ class RaySampler:
                 try:
                     found.append(self._answer(ref))
                     place.failures = 0
-                except self._ray.exceptions.RayActorError:
+                except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
                     self._replace(place, "died")
             if found:
                 return found

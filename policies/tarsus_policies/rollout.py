@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from tensordict import TensorDict
 
-from tarsus_policies.gait_actor import fresh_actor
+from tarsus_core.errors import ConfigError
+from tarsus_policies.gait_actor import GaitActor, fresh_actor
 from tarsus_policies.settings import TrainSettings
 from tarsus_sim.custom_task import make_task
 from tarsus_sim.walk_config import WalkConfig
@@ -77,7 +78,11 @@ class RolloutWorker:
 
     def rollout(self, weights: dict[str, NDArray[Any]], stage: Stage, periods: int) -> Rollout:
         """Run so many control periods with the actor of these weights, at this stage of the curriculum."""
-        self._actor.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+        own = self._actor.state_dict()
+        if weights.keys() != weights_of(self._actor).keys():
+            raise ConfigError("The weights are of another network than the worker's: this is a bug of Tarsus.")
+        for name, value in weights.items():
+            own[name].copy_(torch.tensor(value))
         task = self._task
         task.assistance, task.difficulty, task.penalty_scale = stage
         rows: dict[str, list[Any]] = {name: [] for name in Rollout.__dataclass_fields__ if name != "terms"}
@@ -106,6 +111,11 @@ class RolloutWorker:
     def close(self) -> None:
         """Close the world."""
         self._task.close()
+
+
+def weights_of(actor: GaitActor) -> dict[str, NDArray[Any]]:
+    """Weights by name, each once: ``body`` holds the same ones again."""
+    return {name: v.numpy() for name, v in actor.state_dict().items() if not name.startswith("body.")}
 
 
 def code_digest() -> str:

@@ -15,9 +15,11 @@ from typing import Any
 
 import yaml
 
-from tarsus_core.errors import ConfigError, suggest
+from tarsus_core.errors import ConfigError, PolicyFileError, RobotModelError, suggest
+from tarsus_core.robot_model import load_robot
 from tarsus_sim.custom_task import load_code
 from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_contract import walk_contract
 
 FOLDER = Path(__file__).parent / "settings"
 
@@ -114,7 +116,6 @@ class TrainSettings:
     save_every_s: float = 60.0
     """wall clock between checkpoints"""
     keep_checkpoints: int = 5
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 def load_settings(path: Path, overrides: list[str] | None = None) -> TrainSettings:
@@ -215,6 +216,11 @@ def check(settings: TrainSettings) -> None:
         ("ppo.anneal_to", p.anneal_to, 0.0 < p.anneal_to <= 1.0, "in (0, 1]"),
         ("ppo.init_std", p.init_std, p.init_std > 0.0, "positive"),
         ("ppo.last_std", p.last_std, p.last_std > 0.0, "positive"),
+        ("ppo.actor_hidden", p.actor_hidden, _sizes(p.actor_hidden), "a list of positive sizes"),
+        ("ppo.critic_hidden", p.critic_hidden, _sizes(p.critic_hidden), "a list of positive sizes"),
+        ("ppo.learning_rate_range", p.learning_rate_range, p.learning_rate_range[0] > 0.0, "positive"),
+        ("task.physics_dt_s", s.task.physics_dt_s, 0.0005 <= s.task.physics_dt_s <= 0.005, "0.0005 to 0.005 s"),
+        ("task.action_scale", s.task.action_scale, s.task.action_scale > 0.0, "positive"),
         ("task.gait.period_s", s.task.gait.period_s, 0.2 <= s.task.gait.period_s <= 3.0, "0.2 to 3 s"),
         ("task.episode_s", s.task.episode_s, s.task.episode_s >= 1.0, "1 s or more"),
         ("task.ground.bump_m", s.task.ground.bump_m, 0.0 <= s.task.ground.bump_m <= 0.3, "0 to 0.3 m"),
@@ -233,6 +239,25 @@ def check(settings: TrainSettings) -> None:
             f"The setting 'task.control_period_s' is {s.task.control_period_s}: it must be a multiple of "
             f"task.physics_dt_s, which is {s.task.physics_dt_s}."
         )
+    groups = (("ppo", p), ("task.command", s.task.command), ("task.random", s.task.random))
+    ranges = [(f"{name}.{key}", v) for name, group in groups for key, v in vars(group).items() if _is_range(v)]
+    for name, (low, high) in ranges:
+        if low > high:
+            raise ConfigError(f"The setting '{name}' is [{low:g}, {high:g}]: the lower end comes first.")
+    try:
+        walk_contract(s.task).check()
+        if s.task.movable != "all":
+            load_robot(s.task.robot).match(s.task.movable)
+    except (PolicyFileError, RobotModelError) as error:
+        raise ConfigError(f"These settings make no policy. {error}") from None
+
+
+def _sizes(hidden: tuple[int, ...]) -> bool:
+    return len(hidden) > 0 and min(hidden) > 0
+
+
+def _is_range(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, float) for v in value)
 
 
 def build(kind: type, data: Any, where: str) -> Any:

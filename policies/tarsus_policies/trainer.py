@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_core.processes import available_cores
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
 from tarsus_policies.nan_guard import NanGuard
 from tarsus_policies.run_folder import RunFolder
@@ -77,7 +78,8 @@ class Trainer:
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
         torch.manual_seed(settings.seed + 1_000_003 * start)
-        torch.set_num_threads(max(1, settings.workers))  # the workers rest while the networks learn
+        cores = available_cores()  # the workers rest while the networks learn
+        torch.set_num_threads(cores if ray is not None else min(max(1, settings.workers), cores))
         if content is not None:
             self.progress = _progress(content)
         self.sampler = self._start(settings.seed + 1_000_003 * start)
@@ -86,7 +88,7 @@ class Trainer:
             for source in (content, initial):
                 if source is not None:
                     self._restore(source, networks_only=source is initial)
-            self._curriculum()
+            self._set_stage()
         except BaseException:
             self.close()
             raise
@@ -208,7 +210,8 @@ class Trainer:
         progress.reward = sample.reward
         progress.error += 0.2 * (sample.error - progress.error)
         progress.falls += 0.1 * (sample.falls - progress.falls)
-        self._curriculum()
+        self._advance()
+        self._set_stage()
         scalars = {
             "train/reward": progress.reward,
             "train/velocity_error": sample.error,
@@ -252,12 +255,13 @@ class Trainer:
         for group in self.algorithm.optimizer.param_groups:
             group["lr"] = rate
 
-    def _curriculum(self) -> None:
+    def _advance(self) -> None:
+        """Take a step of the curriculum."""
         c, p = self.settings.curriculum, self.progress
-        if p.update > 0 and p.assistance > 0.0:
+        if p.assistance > 0.0:
             if p.falls < c.assistance_falls:
                 p.assistance = max(0.0, p.assistance - c.assistance_rate)
-        elif p.update > 0:
+        else:
             good = p.error < c.good_error and p.falls < c.good_falls
             bad = p.error > 1.5 * c.good_error or p.falls > 4.0 * c.good_falls
             p.difficulty = min(1.0, max(0.0, p.difficulty + c.rate * (float(good) - float(bad))))
@@ -265,6 +269,10 @@ class Trainer:
             p.whole_robot = True
             self.close()
             self.sampler = self._start(self.settings.seed + 1_000_003 * (p.update + 1))
+
+    def _set_stage(self) -> None:
+        """Tell the simulation and the algorithm how far the curriculum is."""
+        c, p = self.settings.curriculum, self.progress
         # noise is what exploration costs in precision: nothing keeps it up once the task is as hard as it gets
         self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty) * self._small_steps
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty

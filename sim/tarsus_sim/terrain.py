@@ -24,7 +24,7 @@ class GroundConfig:
     size_m: float = 64.0
     """side of the square of bumps, which is centred on the robots"""
     seed: int = 0
-    """of the bumps; each PyBullet client has others"""
+    """of the bumps, beside the task's own seed; each PyBullet client has others"""
 
 
 @dataclass(frozen=True)

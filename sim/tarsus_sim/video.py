@@ -21,6 +21,7 @@ import pybullet
 from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_core.processes import available_cores
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_multiply, quat_rotate
 from tarsus_sim.camera import FollowingCamera
@@ -187,7 +188,7 @@ def _frames(
         )
         for row in rows
     )
-    workers = max(1, min(len(os.sched_getaffinity(0)), len(rows) // 20, 16))
+    workers = max(1, min(available_cores(), len(rows) // 20, 16))
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (robot, config))
     try:
         yield from pool.map(_draw, tasks, chunksize=4)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -61,13 +61,16 @@ class WalkTask:
         self.rng = np.random.default_rng(seed)
         self.robot = load_robot(config.robot)
         movable = None if config.movable == "all" else self.robot.match(config.movable)
+        ground = config.ground
+        if ground.bump_m > 0.0:  # other bumps for each seed and each worker
+            ground = replace(ground, seed=ground.seed + int(self.rng.integers(2**31)))
         world_config = WorldConfig(
             physics_dt_s=config.physics_dt_s,
             solver_iterations=config.solver_iterations,
             movable=movable,
             capsules=config.capsules,
             accelerometer=False,
-            ground=config.ground,
+            ground=ground,
             robots_a_client=config.robots_a_client or max(1, JOINTS_A_CLIENT // len(movable or self.robot.joint_names)),
         )
         variations = draw_variations(self.rng, config.random, count) if config.randomise else None
@@ -121,7 +124,7 @@ class WalkTask:
 
         Returns:
             observation, privileged: of the next period, after the reset of those that ended;
-            final_observation, final_privileged: before it;
+            final_observation: before it;
             reward (n,), terms {name: (n,)}, terminated (n,), truncated (n,).
         """
         before = self._velocity.copy()

@@ -45,6 +45,14 @@ def test_a_quarter_and_a_whole_period() -> None:
     assert 0.0 <= c.phase[0] < 1.0
 
 
+def test_a_clock_that_never_rests_runs_while_standing() -> None:
+    c = GaitClock(Gait(period_s=0.8, stand_below=0.05, never_rests=True), 0.02, 1)
+    run(c, STOP, 10)
+    np.testing.assert_allclose(c.observation(), [[1.0, 0.0]], atol=1e-12)
+    run(c, STOP, 4000)
+    assert c.moving[0]
+
+
 @pytest.mark.parametrize(("before", "after", "rest"), [(3, 17, 0.5), (19, 1, 0.5), (25, 15, 0.0), (39, 1, 0.0)])
 def test_it_finishes_the_step_and_then_rests(before: int, after: int, rest: float) -> None:
     c = clock()

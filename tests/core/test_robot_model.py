@@ -128,6 +128,8 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         ROBOT.group("leg")
     with pytest.raises(RobotModelError, match=r"matches 'tail_\.\*'"):
         ROBOT.match("tail_.*")
+    with pytest.raises(RobotModelError, match=r"'\*_knee' is neither a joint group .* write \.\* for any characters"):
+        ROBOT.match("*_knee")
 
 
 def edited(tmp_path: Path, old: str, new: str) -> str:

@@ -96,6 +96,15 @@ def test_isaac_lab_orders_joints_breadth_first_and_keeps_history_term_by_term() 
     np.testing.assert_allclose(actions[:, 0], [0.0, 0.0, 0.0, 0.5, 1.5])
 
 
+def test_unitree_rl_gym_scales_the_command_and_its_phase_runs_always() -> None:
+    seen = observe("rsl_rl", 6)
+    np.testing.assert_allclose(seen[6:9], [0.4, 0.2, -0.05])  # 2 x vx, 2 x vy, 0.25 x wz
+    np.testing.assert_allclose(seen[9:21], 5.0 + 0.01 * (np.arange(12) + 1), atol=1e-6)
+    angle = 2.0 * np.pi * 5 * 0.02 / 0.8
+    np.testing.assert_allclose(seen[45:], [np.sin(angle), np.cos(angle)], atol=1e-6)
+    np.testing.assert_allclose(observe("rsl_rl", 6, (0.0, 0.0, 0.0))[45:], seen[45:])
+
+
 def test_mjlab_observes_what_no_robot_measures() -> None:
     seen = observe("mjlab")
     np.testing.assert_allclose(seen[:3], [0.1, 0.2, 0.3])

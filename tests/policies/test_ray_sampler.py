@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,12 @@ def test_a_killed_a_hanging_and_a_failing_worker(
         assert saved in run.updates()
     finally:
         trainer.close()
+
+
+def test_a_worker_that_cannot_start_is_told(address: str) -> None:
+    task = replace(settings().task, movable="nothing")
+    with pytest.raises(SimulationError, match=r"worker of the Ray cluster .*'nothing'"):
+        RaySampler(settings(), task, 1, address)
 
 
 def test_other_code_on_the_cluster_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
         (["walk", "--resume", "absent"], "no training run"),
         (["walk", "--config", "absent.yaml"], "no settings file"),
         (["walk", "--init-from", "absent"], "'absent' is no training run"),
+        (["walk", "--resume", "absent", "--init-from", "absent"], "leave out --init-from"),
         (["walk", "--seed", "99999999999999999999"], "'seed' is 99999999999999999999: it must be 0 to 2147483647"),
     ],
 )

@@ -58,6 +58,17 @@ def test_the_same_seed_gives_the_same_bumps_and_clients_differ() -> None:
     assert heights[0].shape == (2, 1) and heights[0][0] != heights[0][1]
 
 
+def test_bumps_of_another_seed_are_others() -> None:
+    config = WalkConfig(ground=BUMPS, capsules=False)
+    where = np.zeros((1, 1, 2)) + np.array([0.3, 0.1])
+    heights = []
+    for seed in (1, 1, 2):
+        task = WalkTask(config, 1, seed)
+        heights.append(float(task.world.ground_height(where)[0, 0]))
+        task.close()
+    assert heights[0] == heights[1] != heights[2]
+
+
 def test_flat_ground_is_at_zero() -> None:
     with PyBulletWorld(load_robot("g1"), WorldConfig(capsules=False), 1) as world:
         assert not world.ground_height(np.ones((1, 2, 3))).any()
