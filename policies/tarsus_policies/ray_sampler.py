@@ -174,7 +174,7 @@ class RaySampler:
         try:
             return len({self._admit(p)["node"] for p in self._places})
         except self._ray.exceptions.RayActorError as error:
-            reason = " ".join(str(error).split())[-300:]
+            reason = str(error).strip().splitlines()[-1][:300]
             raise SimulationError(f"A worker of the Ray cluster died while it started: {reason}") from None
 
     def _admit(self, place: _Place) -> dict[str, Any]:
