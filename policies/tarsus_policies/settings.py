@@ -227,6 +227,7 @@ def check(settings: TrainSettings) -> None:
         ("task.ground.cell_m", s.task.ground.cell_m, 0.05 <= s.task.ground.cell_m <= 2.0, "0.05 to 2 m"),
         ("task.ground.size_m", s.task.ground.size_m, 4.0 <= s.task.ground.size_m <= 200.0, "4 to 200 m"),
         ("task.random.push_share", s.task.random.push_share, 0.0 <= s.task.random.push_share <= 1.0, "0 to 1"),
+        ("task.random.push_least", s.task.random.push_least, 0.0 <= s.task.random.push_least <= 1.0, "0 to 1"),
         ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 0, "0 or more"),
         ("ppo.minibatches", p.minibatches, 1 <= p.minibatches <= s.robots * p.steps_per_update, "1 to the batch size"),
     ]

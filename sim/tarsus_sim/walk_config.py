@@ -102,7 +102,9 @@ class RandomConfig:
     """share of the episodes with pushes: precision is learned in the others"""
     push_interval_s: tuple[float, float] = (4.0, 8.0)
     push_impulse_ns: float = 20.0
-    """N.s, the largest horizontal push at the torso at full difficulty; each is drawn between none and that"""
+    """N.s, the largest horizontal push at the torso at full difficulty"""
+    push_least: float = 0.0
+    """the smallest push, as a share of the largest: little is learned from those that all survive"""
     push_duration_s: float = 0.1
     arm_motion_rad: float = 0.0
     """arms that the policy does not drive move at random so far from the default pose, where they are simulated"""

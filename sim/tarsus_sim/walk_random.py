@@ -40,7 +40,7 @@ def draw_commands(rng: np.random.Generator, config: CommandConfig, count: int, d
 
 def draw_pushes(rng: np.random.Generator, config: RandomConfig, count: int, difficulty: float) -> Array:
     """Draw horizontal impulses (count, 3) in N.s, of any direction; a tenth as strong at difficulty 0."""
-    strength = rng.uniform(0.0, config.push_impulse_ns, count) * (0.1 + 0.9 * difficulty)
+    strength = config.push_impulse_ns * rng.uniform(config.push_least, 1.0, count) * (0.1 + 0.9 * difficulty)
     direction = rng.uniform(-np.pi, np.pi, count)
     return np.column_stack([strength * np.cos(direction), strength * np.sin(direction), np.zeros(count)])
 
