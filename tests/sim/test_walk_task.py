@@ -309,6 +309,9 @@ def test_pushes_grow_with_the_difficulty_and_never_lift() -> None:
         assert not drawn[:, 2].any()
         assert np.linalg.norm(drawn, axis=1).max() == pytest.approx(largest, rel=0.01)
         assert np.abs(drawn.mean(axis=0)).max() < 0.03 * largest  # from all sides
+    least = draw_pushes(np.random.default_rng(0), replace(config, push_least=0.5), 4000, 0.5)
+    assert np.linalg.norm(least, axis=1).min() == pytest.approx(11.0, rel=0.01)
+    assert np.linalg.norm(least, axis=1).max() == pytest.approx(22.0, rel=0.01)
 
 
 def test_times_are_drawn_in_control_periods() -> None:
