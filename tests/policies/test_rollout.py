@@ -11,7 +11,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from tarsus_policies.gait_actor import fresh_actor
-from tarsus_policies.rollout import Rollout, RolloutWorker, code_digest
+from tarsus_policies.rollout import Rollout, RolloutWorker, code_digest, weights_of
 from tarsus_policies.sampling import LocalSampler, act_as_given
 from tarsus_policies.settings import load_settings, task_settings
 from tarsus_policies.trainer import _build_algorithm
@@ -27,7 +27,7 @@ STAGE = (0.5, 0.2, 0.4)
 def weights(seed: int = 0) -> dict[str, Any]:
     torch.manual_seed(seed)
     actor = fresh_actor(walk_contract(SETTINGS.task), SETTINGS.reference, SETTINGS.ppo)
-    return {name: value.numpy() for name, value in actor.state_dict().items()}
+    return weights_of(actor)
 
 
 def rollouts(key: tuple[int, ...], count: int = 1, periods: int = 5) -> list[Rollout]:
@@ -60,6 +60,21 @@ def test_a_worker_repeats_by_its_key_and_differs_from_others() -> None:
     assert_array_equal(one.action, again.action)
     assert not np.array_equal(one.observation, other.observation)
     assert not np.array_equal(rollouts((0, 1))[0].action, one.action), "one that replaces it draws anew"
+
+
+def test_weights_travel_once_and_arrive() -> None:
+    torch.manual_seed(5)
+    contract = walk_contract(SETTINGS.task)
+    actor = fresh_actor(contract, SETTINGS.reference, SETTINGS.ppo)
+    sent = weights_of(actor)
+    assert sum(v.size for v in sent.values()) < 0.6 * sum(v.numel() for v in actor.state_dict().values())
+    worker = RolloutWorker(SETTINGS, SETTINGS.task, 3, 7, (0, 0))
+    try:
+        worker.rollout(sent, STAGE, 1)
+        for name, value in worker._actor.state_dict().items():
+            assert torch.equal(value, actor.state_dict()[name]), name
+    finally:
+        worker.close()
 
 
 def test_given_actions_are_recorded_as_if_the_algorithm_had_drawn_them() -> None:
