@@ -36,7 +36,7 @@ from tarsus_policies.scorer import with_scorecard
 from tarsus_policies.trial import ScoreSettings
 
 app = typer.Typer(add_completion=False)
-SECONDS, SEEDS = 10.0, 3
+SECONDS, SEEDS = ScoreSettings.seconds, ScoreSettings.seeds
 
 
 @app.command()

@@ -74,8 +74,10 @@ def train(
     from tarsus_policies.run_folder import RunFolder
     from tarsus_policies.settings import load_settings, load_task, task_settings
 
+    our_choice = workers is None and ray is None
+
     def at_home(settings: TrainSettings) -> TrainSettings:  # the settings may be of a larger machine, or of a cluster
-        return replace(settings, workers=min(settings.workers, fitting(settings.robots)))
+        return replace(settings, workers=min(settings.workers, fitting(settings.robots))) if our_choice else settings
 
     if ray is not None:
         from tarsus_policies.ray_sampler import knock
@@ -94,18 +96,14 @@ def train(
         if run is not None or config is not None:
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
         folder = RunFolder(resume)
-        settings = folder.settings(overrides)
-        if workers is None and ray is None:
-            settings = at_home(settings)
+        settings = at_home(folder.settings(overrides))
         if folder.updates():
             folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
     else:
-        settings = load_task(task, overrides) if config is None else load_settings(config, overrides)
+        settings = at_home(load_task(task, overrides) if config is None else load_settings(config, overrides))
         folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-        if workers is None and ray is None:
-            settings = at_home(settings)
         folder.create(settings)
-    if ray is None and workers is None and (more := fitting(settings.robots)) > settings.workers > 0:
+    if our_choice and (more := fitting(settings.robots)) > settings.workers > 0:
         print(f"This machine has {available_cores()} cores: --workers {more} is faster.", file=sys.stderr)
     _train(settings, folder, resume is not None, initial, ray, minutes, steps, clip_every, quiet)
 

@@ -84,17 +84,18 @@ class Scorecard:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: what ``Score.as_dict`` returns, and the parts of each engine."""
-        found: dict[str, Any] = {**self.score.as_dict(), "engines": self.engines}
+        return {**self.score.as_dict(), **self._engines()}
+
+    def scorecard(self) -> dict[str, Any]:
+        """Return what a contract carries: ``as_dict`` without the digests of the file that it becomes part of."""
+        return {**self.score.scorecard(), **self._engines()}
+
+    def _engines(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"engines": self.engines}
         found["with_moving_arms"] = {engine: with_moving_arms(figures) for engine, figures in self.engines.items()}
         if len(self.engines) == 2:
             found["difference"] = difference(*self.engines.values())
         return found
-
-    def scorecard(self) -> dict[str, Any]:
-        """Return what a contract carries: ``as_dict`` without the digests of the file that it becomes part of."""
-        card = self.as_dict()
-        del card["policy_sha256"], card["graph_sha256"]
-        return card
 
 
 def measure(

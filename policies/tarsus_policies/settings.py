@@ -18,6 +18,7 @@ import yaml
 from tarsus_core.errors import ConfigError, PolicyFileError, RobotModelError, suggest
 from tarsus_core.robot_model import load_robot
 from tarsus_sim.custom_task import load_code
+from tarsus_sim.pybullet_scene import STABLE_DT_S
 from tarsus_sim.walk_config import WalkConfig
 from tarsus_sim.walk_contract import walk_contract
 
@@ -201,6 +202,7 @@ def check(settings: TrainSettings) -> None:
         ConfigError: naming the setting and its value.
     """
     s, p = settings, settings.ppo
+    low, high = STABLE_DT_S
     wrong = [
         ("robots", s.robots, s.robots >= 1 and s.robots % max(1, s.workers) == 0, "a multiple of workers"),
         ("workers", s.workers, 0 <= s.workers <= 4096, "0 to 4096"),
@@ -219,7 +221,7 @@ def check(settings: TrainSettings) -> None:
         ("ppo.actor_hidden", p.actor_hidden, _sizes(p.actor_hidden), "a list of positive sizes"),
         ("ppo.critic_hidden", p.critic_hidden, _sizes(p.critic_hidden), "a list of positive sizes"),
         ("ppo.learning_rate_range", p.learning_rate_range, p.learning_rate_range[0] > 0.0, "positive"),
-        ("task.physics_dt_s", s.task.physics_dt_s, 0.0005 <= s.task.physics_dt_s <= 0.005, "0.0005 to 0.005 s"),
+        ("task.physics_dt_s", s.task.physics_dt_s, low <= s.task.physics_dt_s <= high, f"{low} to {high} s"),
         ("task.action_scale", s.task.action_scale, s.task.action_scale > 0.0, "positive"),
         ("task.gait.period_s", s.task.gait.period_s, 0.2 <= s.task.gait.period_s <= 3.0, "0.2 to 3 s"),
         ("task.episode_s", s.task.episode_s, s.task.episode_s >= 1.0, "1 s or more"),
@@ -242,9 +244,9 @@ def check(settings: TrainSettings) -> None:
         )
     groups = (("ppo", p), ("task.command", s.task.command), ("task.random", s.task.random))
     ranges = [(f"{name}.{key}", v) for name, group in groups for key, v in vars(group).items() if _is_range(v)]
-    for name, (low, high) in ranges:
-        if low > high:
-            raise ConfigError(f"The setting '{name}' is [{low:g}, {high:g}]: the lower end comes first.")
+    for name, (first, last) in ranges:
+        if first > last:
+            raise ConfigError(f"The setting '{name}' is [{first:g}, {last:g}]: the lower end comes first.")
     try:
         walk_contract(s.task).check()
         if s.task.movable != "all":

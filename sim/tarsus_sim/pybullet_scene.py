@@ -22,6 +22,8 @@ from tarsus_sim.urdf import BodyVariation, prepare_urdf
 
 Array = NDArray[np.float64]
 GRAVITY = 9.81
+STABLE_DT_S = (0.0005, 0.005)
+"""physics steps at which explicit PD with the robots' gains is stable"""
 GROUND_GROUP, ROBOT_GROUP = 1, 2
 
 

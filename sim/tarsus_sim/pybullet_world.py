@@ -23,7 +23,7 @@ from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import cross, quat_conjugate, quat_multiply, quat_rotate, quat_rotate_inverse
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_sim.pybullet_readings import BASE_SIZE, FOOT_SIZE, read_bases, read_feet, read_forces, read_joints
-from tarsus_sim.pybullet_scene import GRAVITY, Scene, WorldConfig, build_scene
+from tarsus_sim.pybullet_scene import GRAVITY, STABLE_DT_S, Scene, WorldConfig, build_scene
 from tarsus_sim.torso_forces import TorsoForces
 from tarsus_sim.urdf import BodyVariation
 
@@ -56,8 +56,11 @@ class PyBulletWorld:
         self.config = config = config or WorldConfig()
         if count < 1:
             raise ConfigError(f"A world needs at least 1 robot, not {count}.")
-        if not 0.0005 <= config.physics_dt_s <= 0.005:
-            raise ConfigError(f"physics_dt_s is {config.physics_dt_s}: explicit PD is stable from 0.0005 to 0.005 s.")
+        if not STABLE_DT_S[0] <= config.physics_dt_s <= STABLE_DT_S[1]:
+            raise ConfigError(
+                f"physics_dt_s is {config.physics_dt_s}: explicit PD is stable from {STABLE_DT_S[0]} to "
+                f"{STABLE_DT_S[1]} s."
+            )
         self.robot = robot
         self.count = count
         self.joint_names = tuple(n for n in robot.joint_names if config.movable is None or n in config.movable)
