@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from helpers.ros import Ros, ros
+from helpers.ros import Ros
 from rclpy.node import Node
 
 from tarsus_nodes.lifeline import Lifeline, LifelineWatch
@@ -23,12 +23,6 @@ line = Lifeline(Node("tied"), "x")
 print(line.tied, flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def session() -> Iterator[Ros]:
-    with ros() as session:
-        yield session
 
 
 Watch = Callable[[Node, str, Callable[[], None]], LifelineWatch]

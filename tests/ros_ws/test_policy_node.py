@@ -5,17 +5,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Twist, TwistStamped
-from helpers.policies import make_policy
 from helpers.robots import state_of
-from helpers.ros import Ros, ros
+from helpers.ros import Ros
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from sensor_msgs.msg import Imu, JointState
@@ -97,17 +94,6 @@ class Bench:
         self.ros.spin_until(
             lambda: (self.policy._velocity._since_s, self.policy._velocity.rejected) != before, what="cmd_vel"
         )
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_policy(tmp_path_factory.mktemp("policy") / "policy.onnx", load_robot("g1"))
-
-
-@pytest.fixture
-def session() -> Iterator[Ros]:
-    with ros() as session:
-        yield session
 
 
 def moving(stamp_s: float) -> RobotState:

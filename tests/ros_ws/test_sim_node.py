@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from helpers.ros import Ros, ros
+from helpers.ros import Ros
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -74,12 +73,6 @@ class Peer(Node):
         for name, value in changes.items():
             setattr(message, name, value)
         self.commands.publish(message)
-
-
-@pytest.fixture
-def session() -> Iterator[Ros]:
-    with ros() as made:
-        yield made
 
 
 def start(session: Ros, **parameters: Any) -> tuple[SimNode, Peer]:

@@ -5,32 +5,21 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
-from helpers.policies import make_policy
 from helpers.robots import state_of
-from helpers.ros import Ros, ros
+from helpers.ros import Ros
+from helpers.supervisor_bench import Bench
 from rcl_interfaces.srv import DescribeParameters
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Imu, JointState
 from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
-from tarsus_msgs.msg import SupervisorState
 
 from tarsus_core.errors import ConfigError, PolicyFileError
-from tarsus_core.robot_model import RobotModel, load_robot
-from tarsus_core.state import JointCommand
 from tarsus_edge.supervisor import State
-from tarsus_nodes.conversions import imu_message, joint_command_message, joint_state_message, seconds_from_stamp
-from tarsus_nodes.lifeline import POLICY, Lifeline
-from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
+from tarsus_nodes.conversions import imu_message, joint_state_message, seconds_from_stamp
 from tarsus_nodes.supervisor_node import SupervisorNode
 
 RELAXED = {
@@ -40,128 +29,6 @@ RELAXED = {
     "command_age_damp_s": 0.4,
 }
 """Ages for real time on a busy machine; test_supervisor.py tests the real ones with hand-worked times."""
-
-
-class Robot(Node):
-    """What surrounds the supervisor: a robot that rests, a policy that repeats one pose, an operator."""
-
-    def __init__(self, lockstep: bool, model: RobotModel, **node_arguments: Any) -> None:
-        super().__init__("robot", **node_arguments)
-        self.model = model
-        self.commands: list[JointCommandMsg] = []
-        self.status: list[SupervisorState] = []
-        self.diagnostics: list[DiagnosticArray] = []
-        qos = sensor_qos(lockstep)
-        self.joints = self.create_publisher(JointState, "joint_states", qos)
-        self.imu = self.create_publisher(Imu, "imu/data", qos)
-        self.clock_publisher = self.create_publisher(Clock, "clock", 1)
-        self.policy = self.create_publisher(JointCommandMsg, "policy/command", command_qos(lockstep))
-        self.create_subscription(JointCommandMsg, "joint_command", self.commands.append, command_qos(True))
-        self.create_subscription(SupervisorState, "supervisor/state", self.status.append, STATUS_QOS)
-        self.create_subscription(DiagnosticArray, "diagnostics", self.diagnostics.append, 10)
-        names = ("arm", "stand", "walk", "damp", "reset")
-        self.requests = {name: self.create_client(Trigger, f"supervisor/{name}") for name in names}
-        self.tick = 0
-
-    def send_state(self, **changes: Any) -> float:
-        """Publish the next state, 5 ms on, and return its stamp."""
-        stamp = self.tick * 5 / 1000  # the double nearest to it, as read from a message
-        self.tick += 1
-        state = state_of(self.model, stamp, **changes)
-        self.joints.publish(joint_state_message(state))
-        self.imu.publish(imu_message(state, "imu_in_pelvis"))
-        return stamp
-
-    def send_policy(self, stamp: float, offset: float = 0.0) -> None:
-        """Publish a policy command that holds the default pose plus an offset (rad)."""
-        zeros = np.zeros(len(self.model.joint_names))
-        position = self.model.default_pose + offset
-        command = JointCommand(stamp, self.model.joint_names, position, zeros, zeros, self.model.kp, self.model.kd)
-        self.policy.publish(joint_command_message(command, 1))
-
-
-class Bench:
-    """One supervisor node and its surroundings."""
-
-    def __init__(self, ros: Ros, policy: Path, lockstep: bool, **parameters: Any) -> None:
-        self.ros = ros
-        self.lockstep = lockstep
-        self.supervisor = ros.node(
-            SupervisorNode, parameters={"policy": str(policy), "lockstep": lockstep, **parameters}
-        )
-        self.robot = ros.node(lambda **k: Robot(lockstep, load_robot("g1"), **k))
-        ros.spin_until(self._connected, what="discovery")
-
-    def _connected(self) -> bool:
-        r = self.robot
-        publishers = (r.joints, r.imu, r.policy)
-        return (
-            all(p.get_subscription_count() for p in publishers)
-            and bool(r.status)
-            and all(s.service_is_ready() for s in r.requests.values())
-            and r.count_publishers("joint_command") == 1
-        )
-
-    def ask(self, name: str) -> tuple[bool, str]:
-        future = self.robot.requests[name].call_async(Trigger.Request())
-        self.ros.spin_until(future.done, what=f"supervisor/{name}")
-        return future.result().success, future.result().message
-
-    def state(self) -> State:
-        return State(self.robot.status[-1].state)
-
-    def pace(self, condition: Any, timeout_s: float = 40.0, what: str = "the condition", policy: bool = False) -> None:
-        """Send states (and policy commands for each fourth) until the condition holds.
-
-        They come at 200 Hz of the steady clock, or as fast as a busy machine takes them in.
-        """
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"
-            stamp = self.robot.send_state()
-            if policy and (self.robot.tick - 1) % 4 == 0:
-                self.robot.send_policy(stamp)
-            sent = time.monotonic()
-            while time.monotonic() < sent + 0.005 or self.supervisor.supervisor.state_stamp_s != stamp:
-                self.ros.executor.spin_once(timeout_sec=0.001)
-                assert time.monotonic() < sent + timeout_s, "the supervisor got no state"
-
-    def lockstep_period(self, policy: bool = True, offset: float = 0.0) -> JointCommandMsg:
-        """Send the four states of a control period and return its one command; policy: answer in WALK."""
-        count = len(self.robot.commands)
-        seen = len(self.robot.status)
-        stamp = self.robot.send_state()
-        status = self.robot.status
-        self.ros.spin_until(
-            lambda: any(seconds_from_stamp(s.header.stamp) == stamp for s in status[seen:]), what="the status"
-        )
-        if policy:
-            self.robot.send_policy(stamp, offset)
-        self.ros.spin_until(lambda: len(self.robot.commands) > count, what="the command")
-        assert len(self.robot.commands) == count + 1
-        assert seconds_from_stamp(self.robot.commands[-1].header.stamp) == stamp
-        for _ in range(3):
-            self.robot.send_state()
-        return self.robot.commands[-1]
-
-    def lockstep_to_walk(self) -> None:
-        self.lockstep_period()
-        assert self.ask("arm")[0] and self.ask("stand")[0]
-        for _ in range(151):  # 3 s
-            self.lockstep_period()
-        self.ros.spin_until(lambda: self.supervisor.supervisor.command_age(self.supervisor._now()) < 0.06)
-        assert self.ask("walk") == (True, "The policy has the robot.")
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_policy(tmp_path_factory.mktemp("policy") / "policy.onnx", load_robot("g1"))
-
-
-@pytest.fixture
-def session() -> Iterator[Ros]:
-    with ros() as session:
-        yield session
 
 
 def test_real_time_from_passive_to_walk_to_damp_and_back(session: Ros, policy: Path) -> None:
@@ -289,89 +156,6 @@ def test_a_second_publisher_of_commands_damps_and_refuses_arming(session: Ros, p
     session.spin_until(lambda: bench.ask("arm")[0], what="arming without it")
 
 
-def test_the_end_of_the_policy_damps_a_walking_robot_at_once(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True, lockstep_timeout_s=60.0)
-    Lifeline(bench.robot, POLICY).close()
-    bench.lockstep_period()
-    session.spin_for(0.1)
-    assert bench.state() is State.PASSIVE, "only a walking robot needs the policy"
-    bench.lockstep_to_walk()
-    line = Lifeline(bench.robot, POLICY)
-    stamp = bench.robot.send_state()
-    line.close()
-    session.spin_until(lambda: bench.state() is State.DAMP, what="damping")
-    assert bench.robot.status[-1].reason == "The policy has ended."
-    session.spin_until(lambda: seconds_from_stamp(bench.robot.commands[-1].header.stamp) == stamp, what="the answer")
-    assert set(bench.robot.commands[-1].kp) == {0.0}
-
-
-def test_lockstep_gives_each_control_period_one_command_of_its_stamp(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True, walk_blend_s=0.1)
-    model = bench.robot.model
-    bench.lockstep_to_walk()
-    # In WALK the command is made from the policy's answer of the same stamp: five periods of blending, then all of it.
-    for _ in range(6):
-        command = bench.lockstep_period(offset=0.02)
-    np.testing.assert_allclose(np.array(command.position) - model.default_pose, 0.02, atol=1e-12)
-    command = bench.lockstep_period(offset=0.05)
-    np.testing.assert_allclose(np.array(command.position) - model.default_pose, 0.05, atol=1e-12)
-    session.spin_for(0.1)
-    stamps = [seconds_from_stamp(c.header.stamp) for c in bench.robot.commands]
-    assert stamps == [k * 20 / 1000 for k in range(len(stamps))]
-    assert [c.sequence for c in bench.robot.commands] == list(range(1, len(stamps) + 1))
-
-
-def test_lockstep_answers_a_rejected_command_by_holding(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True, walk_blend_s=0.0)
-    bench.lockstep_to_walk()
-    good = np.array(bench.lockstep_period(offset=0.03).position)
-    for age in (0.02, 0.04, 0.06, 0.08):
-        held = bench.lockstep_period(offset=math.nan)
-        np.testing.assert_array_equal(held.position, good, err_msg=f"{age} s old")
-        assert bench.state() is State.WALK
-    damped = bench.lockstep_period(offset=math.nan)  # 0.1 s old
-    assert set(damped.kp) == {0.0} and np.isfinite(damped.position).all()
-    session.spin_until(lambda: bench.state() is State.DAMP, what="the status")
-    assert bench.robot.status[-1].commands_rejected == 5
-
-
-def test_lockstep_damps_when_the_policy_is_dead(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True, lockstep_timeout_s=0.2)
-    bench.lockstep_to_walk()
-    bench.lockstep_period()
-    command = bench.lockstep_period(policy=False)
-    assert set(command.kp) == {0.0}
-    session.spin_until(lambda: bench.state() is State.DAMP, what="the status")
-    assert bench.robot.status[-1].reason == "No policy command for 0.2 s."
-    assert set(bench.lockstep_period(policy=False).kp) == {0.0}
-
-
-def test_lockstep_damp_request_answers_the_awaited_state(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True)
-    bench.lockstep_to_walk()
-    count = len(bench.robot.commands)
-    stamp = bench.robot.send_state()
-    session.spin_until(lambda: seconds_from_stamp(bench.robot.status[-1].header.stamp) == stamp)
-    assert bench.ask("damp") == (True, "The robot is damped: Damped by the operator.")
-    session.spin_until(lambda: len(bench.robot.commands) > count, what="the command")
-    assert set(bench.robot.commands[-1].kp) == {0.0}
-    bench.robot.send_policy(stamp)  # too late
-    session.spin_for(0.1)
-    assert len(bench.robot.commands) == count + 1
-
-
-def test_two_lockstep_runs_agree_bit_for_bit(policy: Path) -> None:
-    runs = []
-    for _ in range(2):
-        with ros() as session:
-            bench = Bench(session, policy, lockstep=True)
-            bench.lockstep_to_walk()
-            for k in range(20):
-                bench.lockstep_period(offset=0.1 * math.sin(k))
-            runs.append([(c.header.stamp.nanosec, c.position.tobytes(), c.kp.tobytes()) for c in bench.robot.commands])
-    assert runs[0] == runs[1]
-
-
 def test_states_that_contradict_themselves_are_counted_and_unused(session: Ros, policy: Path) -> None:
     bench = Bench(session, policy, lockstep=False)
     state = state_of(bench.robot.model, 0.0)
@@ -381,16 +165,6 @@ def test_states_that_contradict_themselves_are_counted_and_unused(session: Ros, 
     bench.robot.imu.publish(imu_message(state, "imu"))
     session.spin_until(lambda: bench.supervisor._messages_rejected == 1, what="the rejection")
     assert bench.supervisor.supervisor.state_stamp_s is None
-
-
-def test_stopping_sends_one_last_damping_command(session: Ros, policy: Path) -> None:
-    bench = Bench(session, policy, lockstep=True)
-    bench.lockstep_to_walk()
-    count = len(bench.robot.commands)
-    bench.supervisor.on_stop()
-    session.spin_until(lambda: len(bench.robot.commands) == count + 1, what="the last command")
-    assert set(bench.robot.commands[-1].kp) == {0.0}
-    session.spin_until(lambda: bench.robot.status[-1].reason == "The supervisor was stopped.")
 
 
 def test_diagnostics_name_state_and_counters(session: Ros, policy: Path) -> None:
