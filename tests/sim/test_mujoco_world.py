@@ -10,17 +10,12 @@ import numpy as np
 import pytest
 
 from tarsus_core.errors import SimulationError
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import RobotModel
 from tarsus_core.state import JointCommand
 from tarsus_sim import mujoco_world
 from tarsus_sim.mujoco_world import MujocoWorld
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.urdf import BodyVariation
-
-
-@pytest.fixture(scope="module")
-def robot() -> RobotModel:
-    return load_robot("g1")
 
 
 def hold(world: MujocoWorld | PyBulletWorld, robot: RobotModel, factor: float = 1.0) -> JointCommand:

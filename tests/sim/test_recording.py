@@ -12,14 +12,9 @@ import pytest
 from helpers.robots import state_of
 
 from tarsus_core.errors import ConfigError
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import RobotModel
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_sim.recording import Recorder, Recording
-
-
-@pytest.fixture(scope="module")
-def robot() -> RobotModel:
-    return load_robot("g1")
 
 
 def truth(x: float) -> GroundTruth:

@@ -13,16 +13,11 @@ import numpy as np
 import pybullet
 import pytest
 
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import RobotModel
 from tarsus_sim import urdf
 from tarsus_sim.urdf import BodyVariation, prepare_urdf
 
 G1_MASS_KG = 33.34
-
-
-@pytest.fixture(scope="module")
-def robot() -> RobotModel:
-    return load_robot("g1")
 
 
 @pytest.fixture

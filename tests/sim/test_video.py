@@ -12,18 +12,13 @@ import numpy as np
 import pytest
 
 from tarsus_core.errors import ConfigError
-from tarsus_core.robot_model import RobotModel, load_robot
+from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import quat_from_rpy
 from tarsus_sim import video
 from tarsus_sim.recording import Recording
 from tarsus_sim.video import Filmer, VideoConfig, camera_path, frame_rows, make_video
 
 SMALL = VideoConfig(width=160, height=90)
-
-
-@pytest.fixture(scope="module")
-def robot() -> RobotModel:
-    return load_robot("g1")
 
 
 def walk(robot: RobotModel, rows: int, speed: float = 0.5) -> Recording:
