@@ -40,7 +40,7 @@ setup(
         (f"share/{NAME}/launch", sorted(glob("launch/*.xml"))),
         (f"share/{NAME}/launch/params", sorted(glob("launch/params/*.yaml"))),
     ],
-    install_requires=["numpy", "pyyaml", "typer", "rich"],
+    install_requires=["numpy", "pyyaml", "typer", "rich", "cryptography"],
     extras_require={
         "robot": ["onnxruntime"],
         "sim": ["onnxruntime", "pybullet", "mujoco-core", "gymnasium", "example-robot-data", "opencv-python-headless"],

@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
     "bench": ("tarsus_policies.cli_bench:main", "measure speed against the bare engine: tarsus bench sim"),
     "adopt": ("tarsus_policies.cli_adopt:main", "give an ONNX policy of another project a contract"),
+    "keygen": ("tarsus_edge.cli_sign:keygen_main", "make a key pair to sign policies with"),
+    "sign": ("tarsus_edge.cli_sign:sign_main", "sign a policy file, so that robots can trust it"),
     "verify": ("tarsus_edge.cli_verify:main", "check a policy file and show its contract"),
 }
 """Command -> (module:function, one line of help). The function takes the arguments and returns the exit code."""

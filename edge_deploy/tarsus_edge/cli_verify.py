@@ -18,8 +18,10 @@ from rich.table import Table
 from tarsus_core.cli import run_typer
 from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
-from tarsus_edge.policy_file import read_policy
+from tarsus_edge.policy_file import PolicyFile, read_policy
 from tarsus_edge.policy_session import PolicySession, measure_overhead
+from tarsus_edge.proof import prove
+from tarsus_edge.signature import TrustedKeys
 
 app = typer.Typer(add_completion=False)
 
@@ -28,14 +30,22 @@ app = typer.Typer(add_completion=False)
 def verify(
     policy: Annotated[str, typer.Argument(help="Path of the policy file.", metavar="POLICY.ONNX")],
     robot: Annotated[str, typer.Option(help="Robot it must fit: name or YAML file.")] = "",
+    trust: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY.pub", help="Public key, or folder of them (*.pub), of which one must have signed the file."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     time: Annotated[bool, typer.Option("--time", help="Also time a call against bare ONNX Runtime.")] = False,
 ) -> None:
     """Check a policy file byte by byte, against its robot and on its golden vectors, and show its contract.
 
-    Exit code 0 says that the policy may run on that robot on this machine.
+    It is tried in a process of its own, with limits of time and memory, before it is loaded here. Exit code 0 says that
+    the policy may run on that robot on this machine.
     """
-    file = read_policy(policy)
+    file = read_policy(policy, TrustedKeys.load(trust))
+    prove(file)
     session = PolicySession(file, load_robot(robot or file.contract.robot))
     overhead = measure_overhead(session) if time else None
     if as_json:
@@ -43,6 +53,7 @@ def verify(
             "policy": policy,
             "policy_sha256": file.sha256,
             "size_bytes": len(file.data),
+            "signed_by": file.signature.fingerprint if file.signature else None,
             "verified": True,
             "contract": dataclasses.asdict(file.contract),
         }
@@ -54,7 +65,7 @@ def verify(
     console = Console(highlight=False)
     count = len(file.contract.golden_actions)
     console.print(f"{policy} is intact and reproduces its {count} golden vectors.", style="bold", markup=False)
-    console.print(_summary(file.contract, file.sha256, len(file.data)))
+    console.print(_summary(file))
     console.print(_observation(file.contract))
     console.print(_joints(file.contract))
     for title in ("actuator", "scorecard", "provenance"):
@@ -82,14 +93,16 @@ def _table(title: str, *columns: str, numbers_from: int | None = None) -> Table:
     return table
 
 
-def _summary(contract: PolicyContract, sha256: str, size: int) -> Table:
+def _summary(file: PolicyFile) -> Table:
+    contract = file.contract
     table = _table("")
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     vx, vy, wz = contract.command_range.vx, contract.command_range.vy, contract.command_range.wz
     rows = {
-        "size": f"{size} bytes",
-        "SHA-256": sha256,
+        "size": f"{len(file.data)} bytes",
+        "SHA-256": file.sha256,
+        "signed by": f"the key {file.signature.fingerprint}" if file.signature else "nobody",
         "robot": contract.robot,
         "its URDF": contract.urdf_sha256,
         "network": f"{contract.observation_size} values in, {contract.action_size} actions out",

@@ -4,7 +4,8 @@
 
 The file is the model without metadata, followed by two metadata entries: ``tarsus_contract`` (JSON) and
 ``tarsus_contract_sha256`` (its digest). The contract holds the digest of the model, so every byte of the file is
-covered. The bytes are read as protobuf here and not by the onnx package, which the robot does not have.
+covered. A third entry may sign it all (``signature.py``). The bytes are read as protobuf here and not by the onnx
+package, which the robot does not have.
 """
 
 from __future__ import annotations
@@ -17,21 +18,16 @@ from dataclasses import dataclass, field, replace
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import PolicyFileError
 from tarsus_edge import wire
+from tarsus_edge.model_checks import refuse_unsafe
+from tarsus_edge.signature import Signature, TrustedKeys, split_signature
 
 CONTRACT_KEY = "tarsus_contract"
 DIGEST_KEY = "tarsus_contract_sha256"
 MAX_BYTES = 64 * 1024 * 1024
 
-# Field numbers of onnx.proto (ModelProto, GraphProto, FunctionProto, NodeProto, AttributeProto, TensorProto)
-_MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE_INITIALIZER = 1, 5, 15
-_FUNCTION_NODE = 7
-_NODE_ATTRIBUTE = 5
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
-_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+# Field numbers of onnx.proto (ModelProto, StringStringEntryProto)
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-
-_SPARSE = "it holds sparse weights, which a policy may not"
 
 
 @dataclass(frozen=True)
@@ -45,20 +41,23 @@ class PolicyFile:
     """digest of the whole file, in hexadecimal"""
     name: str = "policy"
     """the path as it was given, for messages"""
+    signature: Signature | None = None
+    """of the key that signed it, if one did"""
 
 
-def read_policy(path: str | os.PathLike[str]) -> PolicyFile:
-    """Read and verify a policy file.
+def read_policy(path: str | os.PathLike[str], trusted: TrustedKeys | None = None) -> PolicyFile:
+    """Read and verify a policy file; where keys are trusted, one of them must have signed it.
 
     Raises:
-        PolicyFileError: for a file that is missing, too large, damaged, altered, or no policy, in one sentence.
+        PolicyFileError: for a file that is missing, too large, damaged, altered, not trusted, or no policy, in one
+            sentence.
     """
     name = os.fspath(path)
-    return parse_policy(_read(name), name)
+    return parse_policy(_read(name), name, trusted)
 
 
-def parse_policy(data: bytes, name: str = "policy") -> PolicyFile:
-    """Verify the bytes of a policy file; ``name`` is for messages.
+def parse_policy(data: bytes, name: str = "policy", trusted: TrustedKeys | None = None) -> PolicyFile:
+    """Verify the bytes of a policy file, the signature before all else; ``name`` is for messages.
 
     Raises:
         PolicyFileError: as ``read_policy``.
@@ -67,8 +66,10 @@ def parse_policy(data: bytes, name: str = "policy") -> PolicyFile:
         raise PolicyFileError(f"The policy file '{name}' is empty: export the policy again.")
     if len(data) > MAX_BYTES:
         raise PolicyFileError(f"The file '{name}' is larger than {MAX_BYTES >> 20} MiB: this is no policy of Tarsus.")
+    body, signature = split_signature(data, name)
+    (trusted or TrustedKeys()).check(signature, name)
     try:
-        model, entries = _split(data)
+        model, entries = _split(body)
     except PolicyFileError as error:
         raise PolicyFileError(f"'{name}' is truncated or no ONNX model ({error}): export it again.") from None
     keys = [key for key, _ in entries]
@@ -76,7 +77,7 @@ def parse_policy(data: bytes, name: str = "policy") -> PolicyFile:
         raise PolicyFileError(
             f"The policy file '{name}' is an ONNX model without a Tarsus contract: make one with 'tarsus export RUN'."
         )
-    if keys != [CONTRACT_KEY, DIGEST_KEY] or data != model + _metadata(entries):
+    if keys != [CONTRACT_KEY, DIGEST_KEY] or body != model + _metadata(entries):
         raise PolicyFileError(f"The metadata of the policy file '{name}' was altered: export it again.")
     contract_bytes, digest = entries[0][1], entries[1][1]
     if _sha256(contract_bytes).encode() != digest:
@@ -93,12 +94,17 @@ def parse_policy(data: bytes, name: str = "policy") -> PolicyFile:
             f"The network in '{name}' was altered: its SHA-256 is {_sha256(model)[:12]}..., "
             f"not {contract.graph_sha256[:12]}... as its contract says: export the policy again."
         )
-    _refuse_unsafe(data, name)
-    return PolicyFile(data=data, contract=contract, sha256=_sha256(data), name=name)
+    try:
+        refuse_unsafe(body)
+    except PolicyFileError as error:
+        raise PolicyFileError(f"The policy file '{name}' cannot be used ({error}): export it again.") from None
+    return PolicyFile(data=data, contract=contract, sha256=_sha256(data), name=name, signature=signature)
 
 
 def attach_contract(model: bytes, contract: PolicyContract) -> bytes:
     """Return the bytes of a policy file: the model, its metadata replaced by the contract with the model's digest.
+
+    A signature does not survive it: the file is another one.
 
     Args:
         model: a serialised ONNX model, weights included.
@@ -172,49 +178,6 @@ def _metadata(entries: list[tuple[str, bytes]]) -> bytes:
         )
         for key, value in entries
     )
-
-
-def _refuse_unsafe(data: bytes, name: str) -> None:
-    """Refuse weights outside the file, and control flow: a policy is one file that always ends in the same time."""
-    try:
-        for item in wire.fields(data):
-            if item.number == _MODEL_GRAPH:
-                _check_graph(data, item)
-            elif item.number == _MODEL_FUNCTIONS:
-                _check_nodes(data, item, _FUNCTION_NODE)
-    except PolicyFileError as error:
-        raise PolicyFileError(f"The policy file '{name}' cannot be used ({error}): export it again.") from None
-
-
-def _check_graph(data: bytes, graph: wire.Field) -> None:
-    for item in wire.fields(data, graph.value_start, graph.end):
-        if item.number == _GRAPH_INITIALIZER:
-            _check_tensor(data, item)
-        elif item.number == _GRAPH_SPARSE_INITIALIZER:
-            raise PolicyFileError(_SPARSE)
-    _check_nodes(data, graph, _GRAPH_NODE)
-
-
-def _check_nodes(data: bytes, owner: wire.Field, number: int) -> None:
-    for node in wire.fields(data, owner.value_start, owner.end):
-        if node.number != number:
-            continue
-        for attribute in wire.fields(data, node.value_start, node.end):
-            if attribute.number != _NODE_ATTRIBUTE:
-                continue
-            for item in wire.fields(data, attribute.value_start, attribute.end):
-                if item.number in _ATTRIBUTE_GRAPHS:
-                    raise PolicyFileError("it holds control flow (If, Loop or Scan), which a policy may not")
-                if item.number in _ATTRIBUTE_SPARSE:
-                    raise PolicyFileError(_SPARSE)
-                if item.number in _ATTRIBUTE_TENSORS:
-                    _check_tensor(data, item)
-
-
-def _check_tensor(data: bytes, tensor: wire.Field) -> None:
-    for item in wire.fields(data, tensor.value_start, tensor.end):
-        if item.number == _TENSOR_EXTERNAL_DATA or (item.number == _TENSOR_DATA_LOCATION and item.value != 0):
-            raise PolicyFileError("its weights lie in another file, but a policy is one file")
 
 
 def _sha256(data: bytes) -> str:

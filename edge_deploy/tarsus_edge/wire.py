@@ -60,6 +60,22 @@ def fields(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Fiel
         place = after
 
 
+def varints(data: bytes, item: Field) -> list[int]:
+    """Numbers of a repeated integer field: one, or those that are packed in its bytes.
+
+    Raises:
+        PolicyFileError: where the bytes stop being numbers.
+    """
+    if item.wire_type == VARINT:
+        return [item.value]
+    numbers = []
+    place = item.value_start
+    while place < item.end:
+        number, place = _varint(data, place, item.end)
+        numbers.append(number)
+    return numbers
+
+
 def bytes_field(number: int, value: bytes) -> bytes:
     """Encode one length-delimited field."""
     return encode_varint(number << 3 | BYTES) + encode_varint(len(value)) + value

@@ -23,6 +23,7 @@ from tarsus_core.observation import PolicyInterface
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import RobotState
 from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.signature import make_key_files, read_private_key, sign
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import imu_message, joint_state_message, stamp_from_seconds, twist
 from tarsus_nodes.policy_node import PolicyNode
@@ -145,6 +146,12 @@ def test_transitions_in_process_and_a_refused_policy(session: Ros, policy: Path,
         node = make(policy=path)
         assert node.trigger_configure() is TransitionCallbackReturn.FAILURE
         assert node._state_machine.current_state[1] == "unconfigured"
+    make_key_files(tmp_path / "lab.key", tmp_path / "lab.pub")
+    trusting = make(policy=str(policy), trusted_keys=str(tmp_path))
+    assert trusting.trigger_configure() is TransitionCallbackReturn.FAILURE  # nobody has signed it
+    signed = tmp_path / "signed.onnx"
+    signed.write_bytes(sign(policy.read_bytes(), read_private_key(tmp_path / "lab.key")))
+    assert make(policy=str(signed), trusted_keys=str(tmp_path)).trigger_configure() is TransitionCallbackReturn.SUCCESS
     other_period = make(policy=str(policy), state_period_s=0.003)
     assert other_period.trigger_configure() is TransitionCallbackReturn.FAILURE
     other_robot = make(policy=str(policy), robot="h1")

@@ -18,6 +18,7 @@ from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 
 from tarsus_core.errors import ConfigError, PolicyFileError
+from tarsus_edge.signature import make_key_files
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import imu_message, joint_state_message, seconds_from_stamp
 from tarsus_nodes.supervisor_node import SupervisorNode
@@ -191,6 +192,9 @@ def test_parameters_are_described_bounded_and_fixed(session: Ros, policy: Path) 
 def test_refuses_what_it_cannot_use(session: Ros, policy: Path, tmp_path: Path) -> None:
     with pytest.raises(PolicyFileError, match="no policy file"):
         session.node(SupervisorNode, parameters={"policy": str(tmp_path / "absent.onnx")})
+    make_key_files(tmp_path / "lab.key", tmp_path / "lab.pub")
+    with pytest.raises(PolicyFileError, match="is not signed"):
+        session.node(SupervisorNode, parameters={"policy": str(policy), "trusted_keys": str(tmp_path)})
     with pytest.raises(ConfigError, match="does not divide"):
         session.node(SupervisorNode, parameters={"policy": str(policy), "state_period_s": 0.003})
     with pytest.raises(ConfigError, match=r"command_age_hold_s is 0\.2: it must not exceed command_age_damp_s"):

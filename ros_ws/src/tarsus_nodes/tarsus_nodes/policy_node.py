@@ -17,8 +17,9 @@ from tarsus_msgs.msg import SupervisorState
 from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
-from tarsus_edge.policy_session import PolicySession
 from tarsus_edge.pretrained import pretrained_policy
+from tarsus_edge.proof import load_proven
+from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
@@ -26,7 +27,7 @@ from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import declare
+from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 
@@ -43,6 +44,7 @@ class PolicyNode(LifecycleNode):
         """Declare the parameters; nothing is loaded yet."""
         super().__init__("policy", **node_arguments)
         self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx); empty for the one that ships")
+        self._trusted = declare(self, "trusted_keys", "", TRUSTED_KEYS)
         self._robot_name = declare(self, "robot", "g1", "Robot that the policy must fit: a name or a YAML file")
         self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer by stamps alone, as the lockstep simulator needs")
@@ -84,7 +86,7 @@ class PolicyNode(LifecycleNode):
         try:
             robot = load_robot(self._robot_name)
             path = self._policy_path or pretrained_policy(robot.name)
-            session = PolicySession(path, robot)
+            session = load_proven(path, robot, TrustedKeys.load(self._trusted))
             self._runner = PolicyRunner(session, robot.joint_names, self._state_period_s)
         except Exception as error:  # rclpy would swallow it
             self.get_logger().error(sentence(error))

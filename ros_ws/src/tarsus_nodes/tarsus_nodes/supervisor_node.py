@@ -25,6 +25,7 @@ from tarsus_core.state import JointCommand
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.schedule import ControlSchedule
+from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import Answer, State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
 from tarsus_nodes.age_clock import age_clock
@@ -32,7 +33,7 @@ from tarsus_nodes.conversions import joint_command, joint_command_message, robot
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifeline import POLICY, LifelineWatch
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import declare
+from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 
@@ -62,6 +63,7 @@ class SupervisorNode(Node):
         path = declare(
             self, "policy", "", "Policy file that gives pose and gains to stand with; empty for the one that ships"
         )
+        trusted = declare(self, "trusted_keys", "", TRUSTED_KEYS)
         robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
         self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
@@ -76,7 +78,7 @@ class SupervisorNode(Node):
         )
         config = self._declare_config()
         robot = load_robot(robot_name)
-        contract = read_policy(path or pretrained_policy(robot.name)).contract
+        contract = read_policy(path or pretrained_policy(robot.name), TrustedKeys.load(trusted)).contract
         contract.check_robot(robot)
         self._names = robot.joint_names
         self._schedule = ControlSchedule.of(contract.control_period_s, state_period_s)

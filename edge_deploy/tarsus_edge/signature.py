@@ -1,0 +1,218 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who vouches for a policy file: an Ed25519 signature (RFC 8032) over all its bytes, checked before they are parsed.
+
+A signed file ends with one more metadata entry of fixed length, ``tarsus_signature``: the public key (32 bytes) and the
+signature (64 bytes) in base64. What is signed is all that comes before it, with the tag ``CONTEXT`` in front, so that a
+signature made for something else is none. Contract, joint map and network lie in that part: they are signed together.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from tarsus_core.errors import PolicyFileError
+from tarsus_edge import wire
+
+SIGNATURE_KEY = "tarsus_signature"
+CONTEXT = b"tarsus policy signature 1\n"
+
+_KEY_BYTES, _SIGNATURE_BYTES = 32, 64
+_TEXT_BYTES = 128  # base64 of both
+_METADATA, _ENTRY_KEY, _ENTRY_VALUE = 14, 1, 2  # ModelProto, StringStringEntryProto
+
+
+def _entry(value: bytes) -> bytes:
+    pair = wire.bytes_field(_ENTRY_KEY, SIGNATURE_KEY.encode()) + wire.bytes_field(_ENTRY_VALUE, value)
+    return wire.bytes_field(_METADATA, pair)
+
+
+_HEAD = _entry(b"." * _TEXT_BYTES)[:-_TEXT_BYTES]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature that was checked: ``key`` did sign the file. Whether the key is trusted is another question."""
+
+    key: bytes
+    """raw public key, 32 bytes"""
+
+    @property
+    def fingerprint(self) -> str:
+        """What people compare: the start of the key's SHA-256."""
+        return fingerprint(self.key)
+
+
+class TrustedKeys:
+    """Public keys whose signatures count. None at all means that unsigned files are taken."""
+
+    def __init__(self, keys: dict[bytes, str] | None = None, place: str = "") -> None:
+        """Trust keys.
+
+        Args:
+            keys: raw public key -> name of the file it comes from.
+            place: where they come from, for messages; empty asks for no signature.
+        """
+        self.keys = keys or {}
+        self.place = place
+
+    @staticmethod
+    def load(place: str | os.PathLike[str]) -> TrustedKeys:
+        """Read a public key file, or all files ``*.pub`` of a folder; an empty place asks for no signature.
+
+        Raises:
+            PolicyFileError: for a place that is missing or holds no key.
+        """
+        name = os.fspath(place)
+        if not name:
+            return TrustedKeys()
+        path = Path(name)
+        files = sorted(path.glob("*.pub")) if path.is_dir() else [path]
+        if not files:
+            raise PolicyFileError(f"The folder '{name}' holds no public key (*.pub): copy one there, or name another.")
+        return TrustedKeys({public_bytes(read_public_key(file)): str(file) for file in files}, name)
+
+    def check(self, signature: Signature | None, name: str) -> None:
+        """Refuse a file that none of the keys has signed, if there are any.
+
+        Raises:
+            PolicyFileError: in one sentence.
+        """
+        if not self.place:
+            return
+        if signature is None:
+            raise PolicyFileError(
+                f"The policy file '{name}' is not signed, and '{self.place}' asks for a signature: "
+                "sign it with 'tarsus sign'."
+            )
+        if signature.key not in self.keys:
+            raise PolicyFileError(
+                f"The policy file '{name}' is signed by the key {signature.fingerprint}, which '{self.place}' "
+                "does not trust: add its public key there, if you do."
+            )
+
+
+def split_signature(data: bytes, name: str) -> tuple[bytes, Signature | None]:
+    """Return what is signed, and the signature if the file has one.
+
+    Raises:
+        PolicyFileError: for a signature that does not fit the file.
+    """
+    body, head, text = data[: -_TEXT_BYTES - len(_HEAD)], data[-_TEXT_BYTES - len(_HEAD) : -_TEXT_BYTES], b""
+    if head != _HEAD:
+        return data, None
+    text = data[-_TEXT_BYTES:]
+    try:
+        both = base64.b64decode(text, validate=True)
+        key, signature = both[:_KEY_BYTES], both[_KEY_BYTES:]
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, CONTEXT + body)
+    except (binascii.Error, ValueError, InvalidSignature):
+        raise PolicyFileError(
+            f"The signature of '{name}' does not fit the file: it was altered after it was signed; get it again."
+        ) from None
+    return body, Signature(key)
+
+
+def sign(body: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Return the bytes of a policy file that has no signature with one at its end."""
+    both = public_bytes(key.public_key()) + key.sign(CONTEXT + body)
+    return body + _entry(base64.b64encode(both))
+
+
+def public_bytes(key: Ed25519PublicKey) -> bytes:
+    """Raw public key, 32 bytes."""
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def fingerprint(key: bytes) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a raw public key."""
+    return hashlib.sha256(key).hexdigest()[:16]
+
+
+def make_key_files(private: Path, public: Path, passphrase: str = "") -> str:
+    """Make a key pair, write it in PEM (RFC 8410), the private one readable by its owner alone; return its fingerprint.
+
+    Raises:
+        PolicyFileError: where a file exists already: a key that is overwritten is lost.
+    """
+    for path in (private, public):
+        if path.exists() or path.is_symlink():
+            raise PolicyFileError(f"'{path}' exists already, and a key that is overwritten is lost: take another name.")
+    key = Ed25519PrivateKey.generate()
+    lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "wb") as file:
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return fingerprint(public_bytes(key.public_key()))
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a private key file needs a passphrase.
+
+    Raises:
+        PolicyFileError: if it cannot be read.
+    """
+    return b"ENCRYPTED PRIVATE KEY" in _read(path, "private key")
+
+
+def read_private_key(path: Path, passphrase: str = "") -> Ed25519PrivateKey:
+    """Read the private key of a pair made by ``make_key_files``.
+
+    Raises:
+        PolicyFileError: if there is none, it is of another kind, or the passphrase is wrong.
+    """
+    data = _read(path, "private key")
+    try:
+        key = load_pem_private_key(data, passphrase.encode() or None)
+    except TypeError:
+        need = "needs its passphrase" if not passphrase else "has no passphrase"
+        raise PolicyFileError(f"The private key '{path}' {need}.") from None
+    except (ValueError, UnsupportedAlgorithm):
+        wrong = "or the passphrase is wrong " if passphrase else ""
+        raise PolicyFileError(
+            f"'{path}' is no private key {wrong}(PEM): give the .key file of 'tarsus keygen'."
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise PolicyFileError(f"The key '{path}' is not of the kind Ed25519: make one with 'tarsus keygen'.")
+    return key
+
+
+def read_public_key(path: Path) -> Ed25519PublicKey:
+    """Read a public key file.
+
+    Raises:
+        PolicyFileError: if there is none or it is of another kind.
+    """
+    try:
+        key = load_pem_public_key(_read(path, "public key"))
+    except (ValueError, UnsupportedAlgorithm):
+        raise PolicyFileError(f"'{path}' is no public key (PEM): give the .pub file of 'tarsus keygen'.") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise PolicyFileError(f"The key '{path}' is not of the kind Ed25519: make one with 'tarsus keygen'.")
+    return key
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise PolicyFileError(f"The {what} '{path}' cannot be read ({reason}): check the path.") from None

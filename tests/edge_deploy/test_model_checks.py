@@ -1,0 +1,111 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the network of a policy may not hold is refused before any runtime sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from tarsus_core.errors import PolicyFileError
+from tarsus_edge import pretrained
+from tarsus_edge.model_checks import OPERATORS, refuse_unsafe
+
+
+def model(*nodes: onnx.NodeProto, **graph: object) -> bytes:
+    made = helper.make_model(helper.make_graph(list(nodes), "g", [], [], **graph))  # type: ignore[arg-type]
+    return bytes(made.SerializeToString())
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(PolicyFileError) as caught:
+        refuse_unsafe(data)
+    return str(caught.value)
+
+
+def test_the_operators_are_onnxs_own() -> None:
+    assert {s.name for s in onnx.defs.get_all_schemas() if s.domain == ""} >= OPERATORS
+
+
+def test_the_policy_that_ships_passes() -> None:
+    refuse_unsafe(Path(pretrained.pretrained_policy("g1")).read_bytes())
+
+
+@pytest.mark.parametrize(
+    "operator",
+    ["Loop", "If", "Scan", "ConstantOfShape", "Expand", "Tile", "Range", "RandomNormal", "NonZero", "Tanhh", ""],
+)
+def test_operators_that_are_not_listed_are_refused(operator: str) -> None:
+    assert f"the operator '{operator}'" in refusal(model(helper.make_node(operator, ["x"], ["y"])))
+
+
+def test_operators_of_other_domains_are_refused() -> None:
+    refuse_unsafe(model(helper.make_node("Tanh", ["x"], ["y"], domain="ai.onnx")))
+    assert "'com.evil.Tanh'" in refusal(model(helper.make_node("Tanh", ["x"], ["y"], domain="com.evil")))
+
+
+def test_functions_of_its_own_are_refused() -> None:
+    made = onnx.load_from_string(model(helper.make_node("Tanh", ["x"], ["y"])))
+    made.functions.append(
+        helper.make_function("own", "f", ["a"], ["b"], [helper.make_node("Tanh", ["a"], ["b"])], made.opset_import)
+    )
+    assert "functions of its own" in refusal(made.SerializeToString())
+
+
+def test_graphs_inside_nodes_are_refused_under_any_name() -> None:
+    branch = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "b", [], [])
+    assert "control flow" in refusal(model(helper.make_node("Tanh", ["x"], ["y"], body=branch)))
+
+
+def claims_too_much(tensor: TensorProto) -> None:
+    tensor.dims[:] = [1 << 20, 1 << 20]
+
+
+def claims_a_negative(tensor: TensorProto) -> None:
+    tensor.dims[:] = [-12]
+
+
+def is_text(tensor: TensorProto) -> None:
+    tensor.data_type = TensorProto.STRING
+
+
+def lies_elsewhere(tensor: TensorProto) -> None:
+    tensor.external_data.add(key="location", value="weights.bin")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (claims_too_much, "1048576 x 1048576 values and has not"),
+        (claims_a_negative, "values and has not"),
+        (is_text, "weights of ONNX type 8"),
+        (lies_elsewhere, "another file"),
+    ],
+)
+@pytest.mark.parametrize("place", ["initializer", "constant"])
+def test_tensors_that_are_not_what_they_say(spoil: Callable[[TensorProto], None], why: str, place: str) -> None:
+    tensor = helper.make_tensor("t", TensorProto.FLOAT, [3, 4], np.zeros(12, np.float32))
+
+    def build() -> bytes:
+        if place == "initializer":
+            return model(initializer=[tensor])
+        return model(helper.make_node("Constant", [], ["y"], value=tensor))
+
+    refuse_unsafe(build())
+    spoil(tensor)
+    assert why in refusal(build())
+
+
+def test_dimensions_are_read_packed_and_one_by_one() -> None:
+    tensor = helper.make_tensor("t", TensorProto.FLOAT, [2, 2], np.zeros(4, np.float32))
+    one_by_one = b"\x08\x02\x08\x02"  # twice field 1, a varint of 2
+    packed = b"\x0a\x02\x02\x02"  # field 1, 2 bytes: 2, 2
+    data = model(initializer=[tensor])
+    assert one_by_one in data
+    refuse_unsafe(data.replace(one_by_one, packed))
+    assert "127 x 127" in refusal(data.replace(one_by_one, b"\x0a\x02\x7f\x7f"))
