@@ -3,6 +3,7 @@
 """The safety supervisor: the one state machine between any policy and any actuator.
 
 PASSIVE --arm, stand--> STAND --walk--> WALK, and from everywhere --damp or a fault--> DAMP --reset--> PASSIVE.
+A battery that runs low lets a walking robot halt, then SIT, which ends in DAMP.
 
 It knows no ROS and no clock of its own: time comes in as ``now_s``, from a steady clock on the robot, and in simulation
 from simulated time (``clock``, or the stamps of the states).
@@ -18,20 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tarsus_core.contract import PolicyContract
-from tarsus_core.errors import StateError
 from tarsus_core.observation import PolicyInterface
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import tilt_angle
 from tarsus_core.state import JointCommand, RobotState, damping_command
-from tarsus_edge.limits import CommandLimits, limit_slew, smooth_step
+from tarsus_edge.command_monitor import CommandMonitor
+from tarsus_edge.health import HealthMonitor, MotorReading
+from tarsus_edge.limits import CommandLimits, smooth_step
+from tarsus_edge.state_monitor import StateMonitor, reached
 from tarsus_edge.supervisor_config import SupervisorConfig
 
 Array = NDArray[np.float64]
 Answer = tuple[bool, str]
 """Whether a request was granted, and one sentence about it."""
-
-_TICK = 1e-9
-"""s; what sums of float steps may miss an age limit by"""
 
 
 class State(IntEnum):
@@ -45,6 +45,12 @@ class State(IntEnum):
     """The policy's commands pass, within the limits."""
     DAMP = 3
     """As PASSIVE, but latched with a reason until reset; then it must be armed again."""
+    SIT = 4
+    """The pose is held with stiffness that fades, until DAMP: the robot sinks slowly."""
+
+
+MOVING = (State.STAND, State.WALK, State.SIT)
+"""states in which a fault damps"""
 
 
 class Supervisor:
@@ -78,26 +84,19 @@ class Supervisor:
         self.armed = False
         self.reason = ""
         """why it is damped, one sentence; else empty"""
-        self.commands_rejected = 0
-        self.commands_clamped = 0
-        self.states_rejected = 0
-        self.states_late = 0
-        self.last_rejection = ""
-        self.last_clamp = ""
         self._limits = CommandLimits(robot.position_lower, robot.position_upper, robot.velocity_limit, effort, kp, kd)
+        self._effort = effort
         self._pose = np.clip(default_pose, robot.position_lower, robot.position_upper)
         self._damping = kd * config.damping_scale
-        self._speed_damp = robot.velocity_limit * config.joint_speed_factor
-        self._target_speed = robot.velocity_limit * config.target_speed_factor
-        self._no_state = f"No robot state for {config.state_age_damp_s * 1e3:g} ms."
+        self.states = StateMonitor(config, robot.joint_names, robot.velocity_limit)
+        self.commands = CommandMonitor(config, robot.joint_names, robot.velocity_limit)
+        self.health = HealthMonitor(config, robot.joint_names)
         self._obstacle = ""
-        self._latest: RobotState | None = None
-        self._latest_now = -math.inf
-        self._policy: JointCommand | None = None
-        self._policy_clamp = ""
-        self._policy_counted = False
+        self._sent: JointCommand | None = None
         self._start_pose = self._pose
+        self._start_kp = kp
         self._entered_s = 0.0
+        self._halt_since_s: float | None = None
         self._ramp_done = False
 
     @staticmethod
@@ -112,90 +111,45 @@ class Supervisor:
         return self._ramp_done and self.state in (State.STAND, State.WALK)
 
     @property
-    def state_stamp_s(self) -> float | None:
-        """Stamp of the newest good state; None before the first."""
-        return self._latest.stamp_s if self._latest is not None else None
-
-    @property
-    def command_stamp_s(self) -> float | None:
-        """Stamp that the newest accepted policy command answers; None before the first."""
-        return self._policy.stamp_s if self._policy is not None else None
-
-    def state_age(self, now_s: float) -> float:
-        """Time in s since the newest good state came in; infinite before the first.
-
-        A clock that lags behind (it stands still, or was set back) cannot tell the age, and is as bad as a late state.
-        """
-        return abs(now_s - self._latest_now) if self._latest is not None else math.inf
+    def halting(self) -> bool:
+        """Whether the policy has to stop the robot: it takes zero velocity."""
+        return self._halt_since_s is not None
 
     def command_age(self, now_s: float) -> float:
         """Age in s of the view behind the newest policy command: how old the state is that it answers."""
-        if self._latest is None or self._policy is None:
+        if self.states.latest is None or self.commands.latest is None:
             return math.inf
-        return max(0.0, self._latest.stamp_s - self._policy.stamp_s) + self.state_age(now_s)
+        return max(0.0, self.states.latest.stamp_s - self.commands.latest.stamp_s) + self.states.age(now_s)
 
     def holding(self, now_s: float) -> bool:
         """Whether the policy's command is so old that its pose is only held."""
-        return self.state is State.WALK and _reached(self.command_age(now_s), self.config.command_age_hold_s)
+        return self.state is State.WALK and reached(self.command_age(now_s), self.config.command_age_hold_s)
 
     # ---- what comes in ----
 
     def on_state(self, state: RobotState, now_s: float) -> None:
         """Take a new state of the robot. What cannot be true damps a standing or walking robot."""
-        try:
-            if state.joint_names != self.joint_names:
-                raise StateError("The state lists other joints than the robot has.")
-            state.check()
-        except StateError as error:
-            self.states_rejected += 1
-            self._fault(str(error))
-            return
-        if self._latest is not None:
-            if state.stamp_s == self._latest.stamp_s:
-                return  # a repeated reading is no news: its age goes on growing
-            if state.stamp_s < self._latest.stamp_s:
-                self._fault(f"The robot's clock went back from {self._latest.stamp_s:.3f} to {state.stamp_s:.3f} s.")
-                self._policy = None  # its stamps are of the old time
-            elif now_s - self._latest_now > self.config.state_age_warn_s + _TICK:
-                self.states_late += 1
-                if _reached(now_s - self._latest_now, self.config.state_age_damp_s):  # nobody looked meanwhile
-                    self._fault(self._no_state)
-        self._latest = state
-        self._latest_now = now_s
-        tilt = float(tilt_angle(state.orientation_base_to_world))
-        if tilt > self.config.tilt_damp_rad:
-            self._fault(f"The robot is tilted by {tilt:.2f} rad, more than {self.config.tilt_damp_rad:g}.")
-        speed = np.abs(state.joint_velocity)
-        if np.any(speed > self._speed_damp):
-            joint = int(np.argmax(speed / self._speed_damp))
-            self._fault(
-                f"Joint '{self.joint_names[joint]}' turns at {speed[joint]:.1f} rad/s, "
-                f"more than {self._speed_damp[joint]:.1f}."
-            )
+        before = self.states.stamp_s
+        reason = self.states.take(state, now_s)
+        if before is not None and (self.states.stamp_s or 0.0) < before:
+            self.commands.forget()
+        if reason:
+            self._fault(reason)
 
-    def on_policy_command(self, command: JointCommand, now_s: float) -> bool:
-        """Take a command of the policy, or reject and count it: nothing of a rejected command is used.
+    def on_motors(self, reading: MotorReading) -> None:
+        """Take what the motors report; heat takes torque away, too much of it or an error damps."""
+        fault = self.health.on_motors(reading)
+        self._limits = replace(self._limits, effort=self._effort * self.health.effort_scale)
+        if fault:
+            self._fault(fault)
 
-        Returns:
-            whether it was taken.
-        """
-        try:
-            command = self._acceptable(command)
-        except StateError as error:
-            self.commands_rejected += 1
-            self.last_rejection = str(error)
-            return False
-        self._policy_clamp = ""
-        if self._policy is not None:
-            elapsed = min(command.stamp_s - self._policy.stamp_s, self.config.command_age_hold_s)
-            target = limit_slew(command.position, self._policy.position, self._target_speed, elapsed)
-            changed = target != command.position
-            if changed.any():
-                self._policy_clamp = f"{self.joint_names[int(np.argmax(changed))]}: slew"
-                command = replace(command, position=target)
-        self._policy = command
-        self._policy_counted = False
-        return True
+    def on_battery(self, share: float) -> bool:
+        """Take the charge of the battery, 0 to 1; return whether it was a number in that range."""
+        return self.health.on_battery(share)
+
+    def on_policy_command(self, command: JointCommand) -> bool:
+        """Take a command of the policy, or reject and count it; return whether it was taken."""
+        return self.commands.take(command, self.states.stamp_s)
 
     def obstruct(self, obstacle: str) -> None:
         """Take note of what forbids to command the robot, one sentence, or of its end if empty."""
@@ -208,27 +162,6 @@ class Supervisor:
         if self.state is State.WALK:
             self._fault("The policy has ended.")
 
-    def _acceptable(self, command: JointCommand) -> JointCommand:
-        """Return the command in the robot's order; finiteness is judged before anything is limited.
-
-        Raises:
-            StateError: saying why it is rejected.
-        """
-        command = command.ordered(self.joint_names)
-        command.check()
-        if self._latest is None:
-            raise StateError("A policy command came before any state of the robot.")
-        if self._policy is not None and command.stamp_s <= self._policy.stamp_s:
-            raise StateError(
-                f"A policy command for {command.stamp_s:.3f} s came after the one for {self._policy.stamp_s:.3f} s."
-            )
-        view = self._latest.stamp_s - command.stamp_s
-        if not abs(view) <= self.config.command_age_hold_s + _TICK:
-            raise StateError(
-                f"A policy command answers the state of {command.stamp_s:.3f} s at {self._latest.stamp_s:.3f} s."
-            )
-        return command
-
     # ---- what goes out ----
 
     def tick(self, now_s: float) -> JointCommand | None:
@@ -237,24 +170,60 @@ class Supervisor:
         In WALK the command carries the stamp of the state that the policy saw, else that of the newest state.
         """
         self.check(now_s)
-        if self._latest is None:
+        latest = self.states.latest
+        if latest is None:
             return None
+        command = None
         if self.state is State.STAND:
-            return self._stand_command(self._latest, now_s)
-        if self.state is State.WALK and self._policy is not None:
-            return self._walk_command(self._latest, self._policy, now_s)
-        return damping_command(self.joint_names, self._latest.stamp_s, self._damping, self._latest.joint_position)
+            command = self._stand_command(latest, now_s)
+        elif self.state is State.SIT:
+            command = self._sit_command(latest, now_s)
+        elif self.state is State.WALK and self.commands.latest is not None:
+            command = self._walk_command(latest, self.commands.latest, now_s)
+        if command is None or self.state is State.DAMP:
+            command = damping_command(self.joint_names, latest.stamp_s, self._damping, latest.joint_position)
+        self._sent = command
+        return command
 
     def check(self, now_s: float) -> None:
-        """Damp a standing or walking robot whose state or command has grown too old."""
-        if _reached(self.state_age(now_s), self.config.state_age_damp_s):
-            self._fault(self._no_state)
-        if self.state is State.WALK and _reached(self.command_age(now_s), self.config.command_age_damp_s):
+        """Damp a moving robot whose state or command has grown too old; let one with a low battery sit."""
+        if reached(self.states.age(now_s), self.config.state_age_damp_s):
+            self._fault(self.states.no_state)
+        if self.state is State.WALK and reached(self.command_age(now_s), self.config.command_age_damp_s):
             self._fault(f"No policy command for {self.config.command_age_damp_s * 1e3:g} ms.")
+        if not self.health.must_sit:
+            return
+        if self.state is State.WALK:
+            self._halt_since_s = now_s if self._halt_since_s is None else self._halt_since_s
+            if reached(now_s - self._halt_since_s, self.config.halt_duration_s):
+                self._sit(now_s)
+        elif self.state is State.STAND:
+            self._sit(now_s)
+
+    def _sit(self, now_s: float) -> None:
+        command, latest = self._sent, self.states.latest
+        if command is None or latest is None:
+            self._fault(self.health.warning)
+            return
+        self.state = State.SIT
+        self._entered_s = now_s
+        self._start_pose, self._start_kp = command.position, command.kp
+        self._halt_since_s = None
+
+    def _sit_command(self, state: RobotState, now_s: float) -> JointCommand:
+        elapsed = now_s - self._entered_s
+        if reached(elapsed, self.config.sit_duration_s):
+            self._enter_damp(f"The battery is at {self.health.battery_share:.0%}: the robot has sat down.")
+        zeros = np.zeros(len(self.joint_names))
+        left = 1.0 - smooth_step(elapsed / self.config.sit_duration_s)
+        wanted = JointCommand(
+            state.stamp_s, self.joint_names, self._start_pose, zeros, zeros, left * self._start_kp, self._damping
+        )
+        return self._limits.apply(wanted, state.joint_position, state.joint_velocity)[0]
 
     def _stand_command(self, state: RobotState, now_s: float) -> JointCommand:
         elapsed = now_s - self._entered_s
-        if _reached(elapsed, self.config.stand_duration_s):
+        if reached(elapsed, self.config.stand_duration_s):
             self._ramp_done = True
         progress = smooth_step(elapsed / self.config.stand_duration_s)
         stiffness = smooth_step(elapsed / self.config.stand_gain_ramp_s) if self.config.stand_gain_ramp_s else 1.0
@@ -279,12 +248,9 @@ class Supervisor:
             zeros = np.zeros(len(self.joint_names))
             wanted = replace(wanted, velocity=zeros, effort=zeros)
         command, clamp = self._limits.apply(wanted, state.joint_position, state.joint_velocity)
-        clamp = clamp or self._policy_clamp
-        if clamp:
-            self.last_clamp = clamp
-            if not self._policy_counted:
-                self._policy_counted = True
-                self.commands_clamped += 1
+        fault = self.commands.note(clamp)
+        if fault:
+            self._fault(fault)
         return command
 
     # ---- what the operator asks for ----
@@ -295,9 +261,10 @@ class Supervisor:
             return False, f"The robot is damped ({self.reason}): reset the supervisor before arming."
         if self.state is not State.PASSIVE:
             return True, "The supervisor is armed already."
-        if self._obstacle:
-            return False, self._obstacle
-        stale = self._stale(now_s)
+        obstacle = self._obstacle or self.health.obstacle
+        if obstacle:
+            return False, obstacle
+        stale = self.states.stale(now_s)
         if stale:
             return False, f"{stale}: start the simulator or the driver, then arm again."
         self.armed = True
@@ -309,18 +276,20 @@ class Supervisor:
             return True, "The robot stands already."
         if self.state is State.WALK:
             return False, "The robot walks: command zero velocity to stop it, or damp it."
+        if self.state is State.SIT:
+            return False, "The robot sits down: wait until it is damped."
         if self.state is State.DAMP:
             return False, f"The robot is damped ({self.reason}): reset and arm the supervisor first."
         if not self.armed:
             return False, "The supervisor is not armed: arm it first."
-        stale = self._stale(now_s)
-        if stale or self._latest is None:
+        stale, latest = self.states.stale(now_s), self.states.latest
+        if stale or latest is None:
             return False, f"{stale}: start the simulator or the driver, then try again."
-        tilt = float(tilt_angle(self._latest.orientation_base_to_world))
+        tilt = float(tilt_angle(latest.orientation_base_to_world))
         if tilt > self.config.tilt_damp_rad:
             return False, f"The robot is tilted by {tilt:.2f} rad: set it upright first."
         self.state = State.STAND
-        self._start_pose = self._latest.joint_position
+        self._start_pose = latest.joint_position
         self._entered_s = now_s
         self._ramp_done = False
         return True, f"The robot goes to its standing pose in {self.config.stand_duration_s:g} s."
@@ -337,7 +306,7 @@ class Supervisor:
         age = self.command_age(now_s)
         if math.isinf(age):
             return False, "No policy command has arrived: activate the policy node, then walk."
-        if _reached(age, self.config.command_age_hold_s):
+        if reached(age, self.config.command_age_hold_s):
             return False, f"The newest policy command is {age * 1e3:.0f} ms old: activate the policy node, then walk."
         self.state = State.WALK
         self._entered_s = now_s
@@ -351,31 +320,21 @@ class Supervisor:
 
     def reset(self, now_s: float) -> Answer:
         """Leave DAMP for PASSIVE, disarmed."""
-        if self.state in (State.STAND, State.WALK):
+        if self.state in MOVING:
             return False, f"The robot is in {self.state.name}: only a damped robot can be reset."
         self.state = State.PASSIVE
         self.armed = False
         self.reason = ""
         return True, "The robot is passive: arm the supervisor to go on."
 
-    def _stale(self, now_s: float) -> str:
-        age = self.state_age(now_s)
-        if math.isinf(age):
-            return "No robot state has arrived"
-        if _reached(age, self.config.state_age_damp_s):
-            return f"The newest robot state is {age * 1e3:.0f} ms old"
-        return ""
-
     def _fault(self, reason: str) -> None:
-        """Damp a robot that stands or walks."""
-        if self.state in (State.STAND, State.WALK):
+        """Damp a robot that stands, walks or sits down."""
+        if self.state in MOVING:
             self._enter_damp(reason)
 
     def _enter_damp(self, reason: str) -> None:
         self.state = State.DAMP
         self.armed = False
         self.reason = reason
-
-
-def _reached(age_s: float, limit_s: float) -> bool:
-    return age_s >= limit_s - _TICK
+        self._halt_since_s = None
+        self.commands.calm()

@@ -7,13 +7,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tarsus_core.errors import ConfigError
 
+Number = TypeVar("Number", int, float)
 
-def _number(default: float, low: float, high: float, description: str) -> float:
+
+def _number(default: Number, low: float, high: float, description: str) -> Number:
     """Field with its allowed range and a description, which the node shows as a parameter."""
-    field: float = dataclasses.field(default=default, metadata={"range": (low, high), "description": description})
+    field: Number = dataclasses.field(default=default, metadata={"range": (low, high), "description": description})
     return field
 
 
@@ -40,8 +43,31 @@ class SupervisorConfig:
         "Age of the policy's command at which the robot is damped [s]",
     )
 
+    states_late_damp: int = _number(
+        # A state that is late now and then is normal on a shared machine. Ten in a second, of 200, are a machine that
+        # does not keep up; the policy's own view is then late as well.
+        10,
+        1,
+        1000,
+        "Number of late robot states within 1 s at which the robot is damped",
+    )
+    imu_frozen_damp_s: float = _number(
+        # Noise makes two readings differ. A sensor that has hung up goes on to be sent by its driver, with new stamps.
+        0.050,
+        0.005,
+        1.0,
+        "Time for which the IMU says the same, in every bit, at which the robot is damped [s]",
+    )
+
     # Falls and runaways: 1.0 rad is what unitree_sdk2, unitree_rl_lab and upkie use.
     tilt_damp_rad: float = _number(1.0, 0.1, math.pi, "Tilt of the base at which the robot is damped [rad]")
+    base_speed_damp_rad_s: float = _number(
+        # unitree_sdk2 takes 6 rad/s. A push that the robot survives turns its trunk by 5 rad/s for a moment.
+        10.0,
+        1.0,
+        100.0,
+        "Angular speed of the base at which the robot is damped [rad/s]",
+    )
     joint_speed_factor: float = _number(
         # The motors cannot reach their limit under load, so more than 1.5 of it (30 to 55 rad/s on the G1; a public
         # watchdog takes 40 rad/s) is a collapse or a broken reading.
@@ -61,6 +87,30 @@ class SupervisorConfig:
     target_speed_factor: float = _number(
         2.0, 0.1, 100.0, "Fastest change of a position target, as a multiple of the joint's speed limit"
     )
+    clamped_damp_s: float = _number(
+        # A push or a stumble drives single commands into their limits; a policy that is always beyond them is lost.
+        1.0,
+        0.02,
+        60.0,
+        "Time for which every command of the policy is out of its limits at which the robot is damped [s]",
+    )
+
+    # Motors: unitree_sdk2 stops at 120 C of the windings. From 100 C on, torque is taken away.
+    motor_derate_c: float = _number(100.0, 0.0, 200.0, "Temperature of a motor from which its torque is limited [C]")
+    motor_damp_c: float = _number(120.0, 0.0, 200.0, "Temperature of a motor at which the robot is damped [C]")
+
+    # Battery: unitree_sdk2 stops below 20 %. A robot that walks has until 10 % to be brought home.
+    battery_arm_share: float = _number(0.20, 0.0, 1.0, "Charge of the battery below which arming is refused")
+    battery_sit_share: float = _number(0.10, 0.0, 1.0, "Charge of the battery below which the robot halts and sits")
+    halt_duration_s: float = _number(
+        # Time for the policy to stop: a walking G1 that is told to stand does so within two steps of 0.32 s.
+        2.0,
+        0.0,
+        60.0,
+        "Time that the policy has to stop the robot before it sits [s]",
+    )
+    sit_duration_s: float = _number(3.0, 0.5, 60.0, "Time in which the stiffness of a sitting robot fades to 0 [s]")
+
     damping_scale: float = _number(
         # A flat kd 3 (unitree_rl_lab) or 8 (rl_sar) exceeds 2 I / dt for the light arm joints at 200 Hz, where explicit
         # damping becomes unstable; the contract's own kd (2 z I w) is 0.6 of that bound for every joint.
@@ -80,6 +130,8 @@ class SupervisorConfig:
             ("state_age_warn_s", "state_age_damp_s"),
             ("command_age_hold_s", "command_age_damp_s"),
             ("stand_gain_ramp_s", "stand_duration_s"),
+            ("motor_derate_c", "motor_damp_c"),
+            ("battery_sit_share", "battery_arm_share"),
         ):
             if getattr(self, first) > getattr(self, second):
                 raise ConfigError(

@@ -1,13 +1,17 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What damps the supervisor beside age and limits: holes, impossible stamps, rivals, the end of the policy."""
+"""What damps the supervisor beside age and limits: holes, rivals, frozen sensors, busy machines, heat, charge."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from helpers.robots import state_of
-from helpers.supervisor import ROBOT, Rig
+from helpers.supervisor import COUNT, KNEE, ROBOT, Rig, knee
 
+from tarsus_edge.health import MotorReading
 from tarsus_edge.supervisor import State
 
 
@@ -19,7 +23,7 @@ def test_a_hole_in_the_states_damps_even_if_nobody_looked_meanwhile(hole: int, s
     command = rig.step()
     assert rig.supervisor.state is state
     assert command.kp.any() == (state is State.STAND)
-    assert rig.supervisor.states_late == 1
+    assert rig.supervisor.states.late == 1
 
 
 @pytest.mark.parametrize("stamp", [-1.0, float("nan"), float("inf"), 2.0**31])
@@ -28,9 +32,9 @@ def test_a_stamp_that_no_message_can_hold_damps_and_leaves_the_last_good_state(s
     rig.steps(3)
     rig.supervisor.on_state(state_of(ROBOT, stamp), rig.now_s)
     assert rig.supervisor.state is State.DAMP
-    assert rig.supervisor.state_stamp_s == 0.02
+    assert rig.supervisor.states.stamp_s == 0.02
     assert "stamp is" in rig.supervisor.reason
-    assert rig.supervisor.states_rejected == 1
+    assert rig.supervisor.states.rejected == 1
 
 
 def test_what_forbids_to_command_the_robot_damps_it_and_refuses_arming() -> None:
@@ -52,3 +56,181 @@ def test_the_end_of_the_policy_damps_a_walking_robot_alone() -> None:
     rig = Rig().to_walk()
     rig.supervisor.lose_policy()
     assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "The policy has ended.")
+
+
+# ---- sensors that hang up, and machines that are too busy ----
+
+
+def test_an_imu_that_says_the_same_damps_after_50_ms_and_counts_anew_after_a_change() -> None:
+    rig = Rig().to_stand()
+    frozen = {"linear_acceleration_imu_in_imu": [0.0, 0.1, 9.8]}
+    rig.steps(10, **frozen)  # 45 ms from the first of them to the last
+    assert rig.supervisor.state is State.STAND
+    rig.step()
+    rig.steps(10, **frozen)
+    assert rig.supervisor.state is State.STAND
+    rig.step(**frozen)
+    assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "The IMU has said the same for 50 ms.")
+
+
+@pytest.mark.parametrize(
+    "field", ["orientation_base_to_world", "angular_velocity_base_in_base", "linear_acceleration_imu_in_imu"]
+)
+def test_one_part_of_the_imu_that_lives_is_enough(field: str) -> None:
+    rig = Rig().to_stand()
+    still = {"linear_acceleration_imu_in_imu": [0.0, 0.1, 9.8]}
+    for tick in range(40):
+        tiny = 1e-9 * tick
+        alive = [tiny, 0.0, 0.0, 1.0] if field == "orientation_base_to_world" else [tiny, 0.0, 9.8]
+        rig.step(**{**still, field: alive})
+    assert rig.supervisor.state is State.STAND
+
+
+def test_ten_late_states_within_a_second_damp() -> None:
+    rig = Rig(offset_s=5.0).to_stand()
+    for _ in range(9):
+        rig.tick_count += 4  # 25 ms from state to state
+        rig.step()
+    assert rig.supervisor.state is State.STAND and rig.supervisor.states.late == 9
+    rig.steps(180)  # 0.9 s later the first of them are forgotten
+    for _ in range(8):
+        rig.tick_count += 4
+        rig.step()
+    assert rig.supervisor.state is State.STAND
+    for _ in range(2):
+        rig.tick_count += 4
+        rig.step()
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason == "10 robot states were late within 1 s: the machine is too busy."
+
+
+@pytest.mark.parametrize(("speed", "state"), [(9.99, State.WALK), (10.01, State.DAMP)])
+def test_a_base_that_spins_damps(speed: float, state: State) -> None:
+    rig = Rig().to_walk()
+    rig.step(angular_velocity_base_in_base=[0.6 * speed, 0.0, -0.8 * speed])
+    assert rig.supervisor.state is state
+
+
+def test_commands_that_are_always_out_of_their_limits_damp_after_a_second() -> None:
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    rig.step()
+    while rig.tick_count % 4:
+        rig.step()
+    rig.steps(100, offset=knee(9.0))  # far beyond the knee's range
+    assert rig.supervisor.state is State.WALK and rig.supervisor.commands.clamped == 25
+    rig.steps(80)  # back within its limits, as fast as the slew limit lets it: it counts anew
+    rig.steps(200, offset=knee(9.0))  # the 50th has the stamp of the first plus 0.98 s
+    assert rig.supervisor.state is State.WALK
+    command = rig.steps(4, offset=knee(9.0))
+    assert rig.supervisor.state is State.DAMP and not command.kp.any()
+    assert rig.supervisor.reason.startswith("Every command for 1 s was out of its limits (left_knee_joint: ")
+
+
+# ---- heat and charge ----
+
+
+def motors(temperature_c: float, joint: str = "left_knee_joint", error: int = 0) -> MotorReading:
+    """All motors at 40 C, one hotter."""
+    names = ROBOT.joint_names[::-1]  # by name, never by place
+    values, errors = np.full(COUNT, 40.0), np.zeros(COUNT, np.uint32)
+    values[names.index(joint)] = temperature_c
+    errors[names.index(joint)] = error
+    return MotorReading(names, values, errors)
+
+
+def test_heat_takes_torque_away_and_then_damps() -> None:
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    limit = ROBOT.effort_limit_nm[KNEE]
+    # At 110 C, half way from 100 to 120, three quarters of the torque are left: with kp 99.1 the target of a knee at
+    # rest may be ahead by 0.75 * 139 / 99.1 = 1.05 rad.
+    rig.supervisor.on_motors(motors(110.0))
+    assert rig.supervisor.health.effort_scale[KNEE] == 0.75 and rig.supervisor.health.effort_scale.sum() == COUNT - 0.25
+    rig.steps(40, offset=knee(1.9))
+    command = rig.steps(4, offset=knee(1.9))
+    assert command.kp[KNEE] * (command.position[KNEE] - ROBOT.default_pose[KNEE]) == pytest.approx(0.75 * limit)
+    assert "left_knee_joint 110 C" in rig.supervisor.health.warning
+    rig.supervisor.on_motors(motors(60.0))
+    assert rig.supervisor.health.warning == "" and rig.supervisor.health.effort_scale.min() == 1.0
+    rig.supervisor.on_motors(motors(120.0))
+    assert rig.supervisor.reason == "The motor of joint 'left_knee_joint' is at 120 C, the limit is 120."
+    rig.supervisor.reset(rig.now_s)
+    rig.step()
+    assert rig.supervisor.arm(rig.now_s) == (
+        False,
+        "The motor of joint 'left_knee_joint' is at 120 C, the limit is 120.",
+    )
+    rig.supervisor.on_motors(motors(90.0))
+    assert rig.supervisor.arm(rig.now_s)[0]
+
+
+def test_an_error_of_a_motor_damps_and_refuses_arming() -> None:
+    rig = Rig().to_stand()
+    rig.supervisor.on_motors(motors(40.0, "waist_yaw_joint", error=7))
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason == "The motor of joint 'waist_yaw_joint' reports error 7."
+    rig.supervisor.reset(rig.now_s)
+    rig.step()
+    assert not rig.supervisor.arm(rig.now_s)[0]
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_motors_that_report_nonsense_damp_and_are_counted(broken: float) -> None:
+    rig = Rig().to_stand()
+    rig.supervisor.on_motors(motors(broken))
+    assert rig.supervisor.state is State.DAMP and "no temperature" in rig.supervisor.reason
+    reading = motors(40.0)
+    for bad in (
+        MotorReading(reading.joint_names[1:], reading.temperature_c[1:], reading.error[1:]),
+        MotorReading(reading.joint_names, reading.temperature_c[1:], reading.error),
+    ):
+        rig.supervisor.on_motors(bad)
+    assert rig.supervisor.health.rejected == 3
+    assert np.all(rig.supervisor.health.effort_scale == 1.0)
+
+
+def test_a_low_battery_refuses_arming_and_lets_a_walking_robot_halt_and_sit() -> None:
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    assert not rig.supervisor.on_battery(1.01) and not rig.supervisor.on_battery(math.nan)
+    assert rig.supervisor.on_battery(0.19)
+    rig.steps(8)
+    assert rig.supervisor.state is State.WALK and not rig.supervisor.halting
+    assert rig.supervisor.health.warning == "The battery is at 19%: the robot sits at 10%."
+    rig.supervisor.on_battery(0.09)
+    rig.step()
+    began = rig.tick_count
+    assert rig.supervisor.state is State.WALK and rig.supervisor.halting
+    while rig.tick_count < began + 399:
+        rig.step(offset=knee(0.1))
+    assert rig.supervisor.state is State.WALK
+    command = rig.step(offset=knee(0.1))  # 2 s
+    assert rig.supervisor.state is State.SIT
+    pose = command.position
+    np.testing.assert_allclose(pose, ROBOT.default_pose + knee(0.1))
+    # Half of 3 s: 1 - (3/4 - 2/8) = a half of the stiffness; damping stays.
+    while rig.tick_count < began + 400 + 300:
+        command = rig.step(policy=False)
+    np.testing.assert_allclose(command.kp, 0.5 * ROBOT.kp, rtol=1e-9)
+    np.testing.assert_array_equal(command.position, pose)
+    np.testing.assert_array_equal(command.kd, ROBOT.kd)
+    assert rig.supervisor.stand(rig.now_s) == (False, "The robot sits down: wait until it is damped.")
+    rig.steps(300, policy=False)
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason == "The battery is at 9%: the robot has sat down."
+    rig.supervisor.reset(rig.now_s)
+    assert rig.supervisor.arm(rig.now_s) == (False, "The battery is at 9%, below 20%: charge it before arming.")
+
+
+def test_a_standing_robot_with_a_low_battery_sits_at_once_and_faults_still_damp_it() -> None:
+    rig = Rig().to_stand()
+    rig.steps(50)
+    rig.supervisor.on_battery(0.05)
+    rig.step()
+    assert rig.supervisor.state is State.SIT
+    rig.step(roll=1.2)
+    assert rig.supervisor.state is State.DAMP and "tilted" in rig.supervisor.reason
+
+
+def test_what_never_reports_is_not_judged() -> None:
+    rig = Rig().to_walk()
+    assert math.isnan(rig.supervisor.health.battery_share)
+    assert rig.supervisor.health.obstacle == "" and rig.supervisor.health.warning == ""

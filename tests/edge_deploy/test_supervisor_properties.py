@@ -98,7 +98,7 @@ class Events(RuleBasedStateMachine):
         }
         arrays[field][joint] = value
         command = JointCommand((self.tick - lag) * 5 / 1000, ROBOT.joint_names, **arrays)
-        taken = self.supervisor.on_policy_command(command, self.now_s)
+        taken = self.supervisor.on_policy_command(command)
         assert not (taken and not math.isfinite(value))
 
     @rule()
@@ -166,7 +166,7 @@ class Events(RuleBasedStateMachine):
             assert self.armed and s.armed
         if state is State.WALK:
             assert self.walk_granted and self.now_s - self.stand_since_s >= CONFIG.stand_duration_s - 1e-6
-            assert s.state_age(self.now_s) < CONFIG.state_age_damp_s
+            assert s.states.age(self.now_s) < CONFIG.state_age_damp_s
             assert s.command_age(self.now_s) < CONFIG.command_age_damp_s
         if state is State.DAMP:
             assert s.reason and not s.armed

@@ -25,7 +25,7 @@ def state_of(robot: RobotModel, stamp_s: float, **changes: Any) -> RobotState:
         "joint_effort": np.zeros(count),
         "orientation_base_to_world": quat_from_rpy(changes.pop("roll", 0.0), changes.pop("pitch", 0.0), 0.0),
         "angular_velocity_base_in_base": np.zeros(3),
-        "linear_acceleration_imu_in_imu": np.array([0.0, 0.0, 9.81]),
+        "linear_acceleration_imu_in_imu": np.array([0.0, 0.0, 9.81 + 1e-6 * stamp_s]),  # no sensor repeats itself
     }
     for name, value in changes.items():
         fields[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), fields[name].shape).copy()

@@ -59,7 +59,7 @@ class Rig:
         self.tick_count += 1
         self.supervisor.on_state(state_of(ROBOT, self.stamp_s, **state), self.now_s)
         if policy and self.tick_count % 4 == 0:
-            self.supervisor.on_policy_command(policy_command(self.stamp_s, offset), self.now_s)
+            self.supervisor.on_policy_command(policy_command(self.stamp_s, offset))
         command = self.supervisor.tick(self.now_s)
         assert command is not None
         return command

@@ -107,7 +107,7 @@ class Bench:
             if policy and (self.robot.tick - 1) % 4 == 0:
                 self.robot.send_policy(stamp)
             sent = time.monotonic()
-            while time.monotonic() < sent + 0.005 or self.supervisor.supervisor.state_stamp_s != stamp:
+            while time.monotonic() < sent + 0.005 or self.supervisor.supervisor.states.stamp_s != stamp:
                 self.ros.executor.spin_once(timeout_sec=0.001)
                 assert time.monotonic() < sent + timeout_s, "the supervisor got no state"
 

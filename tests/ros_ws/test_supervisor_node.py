@@ -114,7 +114,7 @@ class SimulatedTime:
         for _ in range(round(duration_s / 0.005)):
             if states:
                 stamp = self.robot.send_state()
-                self.bench.ros.spin_until(lambda s=stamp: supervisor.supervisor.state_stamp_s == s, what="the state")
+                self.bench.ros.spin_until(lambda s=stamp: supervisor.supervisor.states.stamp_s == s, what="the state")
             else:
                 stamp = self.robot.tick * 5 / 1000
                 self.robot.tick += 1
@@ -165,7 +165,7 @@ def test_states_that_contradict_themselves_are_counted_and_unused(session: Ros, 
     bench.robot.joints.publish(joints)
     bench.robot.imu.publish(imu_message(state, "imu"))
     session.spin_until(lambda: bench.supervisor._messages_rejected == 1, what="the rejection")
-    assert bench.supervisor.supervisor.state_stamp_s is None
+    assert bench.supervisor.supervisor.states.stamp_s is None
 
 
 def test_diagnostics_name_state_and_counters(session: Ros, policy: Path) -> None:

@@ -124,9 +124,9 @@ class SupervisorNode(Node):
 
     def _declare_config(self) -> SupervisorConfig:
         default = SupervisorConfig()
-        values: dict[str, float] = {}
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(SupervisorConfig):
-            number: float = getattr(default, field.name)
+            number: int | float = getattr(default, field.name)
             values[field.name] = declare(
                 self, field.name, number, field.metadata["description"], limits=limits_of(field.name)
             )
@@ -135,7 +135,7 @@ class SupervisorNode(Node):
     def _now(self) -> float:
         """Clock of all ages: the states' own in lockstep, where the simulator waits for us, else that of the node."""
         if self._lockstep:
-            return self.supervisor.state_stamp_s or 0.0
+            return self.supervisor.states.stamp_s or 0.0
         return self._time()
 
     # ---- what comes in ----
@@ -188,8 +188,8 @@ class SupervisorNode(Node):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         now = self._now()
-        if not self.supervisor.on_policy_command(command, now):
-            self.get_logger().warning(self.supervisor.last_rejection, throttle_duration_sec=1.0)
+        if not self.supervisor.on_policy_command(command):
+            self.get_logger().warning(self.supervisor.commands.last_rejection, throttle_duration_sec=1.0)
         elif self.supervisor.state is State.WALK and not self._lockstep:
             self._send(self.supervisor.tick(now))
             self._show()
@@ -281,12 +281,12 @@ class SupervisorNode(Node):
             armed=s.armed,
             ready=s.ready,
             reason=s.reason,
-            state_age=s.state_age(now),
+            state_age=s.states.age(now),
             command_age=s.command_age(now),
-            commands_rejected=s.commands_rejected,
-            commands_clamped=s.commands_clamped,
+            commands_rejected=s.commands.rejected,
+            commands_clamped=s.commands.clamped,
         )
-        message.header.stamp = stamp_from_seconds(s.state_stamp_s or 0.0)
+        message.header.stamp = stamp_from_seconds(s.states.stamp_s or 0.0)
         self._status.publish(message)
 
     def _report(self) -> Report:
@@ -294,18 +294,18 @@ class SupervisorNode(Node):
         values: dict[str, object] = {
             "state": s.state.name,
             "states [Hz]": self._rate.look(time.monotonic()),
-            "state age [ms]": s.state_age(now) * 1e3,
-            "states late": s.states_late,
-            "states rejected": s.states_rejected + self._messages_rejected,
+            "state age [ms]": s.states.age(now) * 1e3,
+            "states late": s.states.late,
+            "states rejected": s.states.rejected + self._messages_rejected,
             "command age [ms]": s.command_age(now) * 1e3,
-            "commands rejected": s.commands_rejected,
-            "last rejection": s.last_rejection,
-            "commands clamped": s.commands_clamped,
-            "last clamp": s.last_clamp,
+            "commands rejected": s.commands.rejected,
+            "last rejection": s.commands.last_rejection,
+            "commands clamped": s.commands.clamped,
+            "last clamp": s.commands.last_clamp,
         }
         if s.state is State.DAMP:
             return "error", s.reason, values
-        if s.state_age(now) > s.config.state_age_warn_s and not self._lockstep:
+        if s.states.age(now) > s.config.state_age_warn_s and not self._lockstep:
             return "warn", "The robot state is late.", values
         return "ok", f"The robot is in {s.state.name}.", values
 

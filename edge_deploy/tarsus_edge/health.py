@@ -1,0 +1,122 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What motors and battery say against going on: heat takes torque, then damps; a low battery lets the robot sit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tarsus_core.errors import StateError
+from tarsus_core.state import joint_indices
+from tarsus_edge.supervisor_config import SupervisorConfig
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MotorReading:
+    """What the motors of one robot report beside position and torque."""
+
+    joint_names: tuple[str, ...]
+    temperature_c: Array
+    """(J,) of the windings, degrees Celsius"""
+    error: NDArray[np.uint32]
+    """(J,) the drives' own codes; 0: none"""
+
+
+class HealthMonitor:
+    """Keeps the newest reading of motors and battery. What never reports is not judged: a simulator has neither."""
+
+    def __init__(self, config: SupervisorConfig, joint_names: tuple[str, ...]) -> None:
+        """Watch the motors of these joints, and one battery."""
+        self.config = config
+        self.effort_scale: Array = np.ones(len(joint_names))
+        """(J,) share of the effort limit that heat leaves"""
+        self.battery_share = math.nan
+        """0 to 1; NaN before the first reading"""
+        self.hottest = ""
+        """the hottest joint and its temperature; empty before the first reading"""
+        self.rejected = 0
+        self._joint_names = joint_names
+        self._motor_fault = ""
+
+    def on_motors(self, reading: MotorReading) -> str:
+        """Take a reading of the motors; return why it damps a moving robot, or nothing.
+
+        Between ``motor_derate_c`` and ``motor_damp_c`` the effort limit of a joint falls linearly to a half.
+        """
+        try:
+            temperature, error = self._ordered(reading)
+        except StateError as failure:
+            self.rejected += 1
+            return str(failure)
+        low, high = self.config.motor_derate_c, self.config.motor_damp_c
+        self.effort_scale = 1.0 - 0.5 * np.clip((temperature - low) / max(high - low, 1e-6), 0.0, 1.0)
+        hottest = int(np.argmax(temperature))
+        self.hottest = f"{self._joint_names[hottest]} {temperature[hottest]:.0f} C"
+        self._motor_fault = ""
+        if error.any():
+            joint = int(np.argmax(error != 0))
+            self._motor_fault = f"The motor of joint '{self._joint_names[joint]}' reports error {int(error[joint])}."
+        elif temperature[hottest] >= high:
+            self._motor_fault = (
+                f"The motor of joint '{self._joint_names[hottest]}' is at {temperature[hottest]:.0f} C, the limit "
+                f"is {high:g}."
+            )
+        return self._motor_fault
+
+    def _ordered(self, reading: MotorReading) -> tuple[Array, NDArray[np.uint32]]:
+        """Temperature and error code (J,) of each joint.
+
+        Raises:
+            StateError: for a joint that is missing, or a temperature that is no number.
+        """
+        index = joint_indices(reading.joint_names, self._joint_names)
+        if not len(reading.temperature_c) == len(reading.error) == len(reading.joint_names):
+            raise StateError(
+                f"The motors report {len(reading.temperature_c)} temperatures and {len(reading.error)} errors of "
+                f"{len(reading.joint_names)} joints."
+            )
+        temperature, error = reading.temperature_c[index], reading.error[index]
+        if not np.isfinite(temperature).all():
+            joint = self._joint_names[int(np.argmax(~np.isfinite(temperature)))]
+            raise StateError(f"The motor of joint '{joint}' reports no temperature that is a number.")
+        return temperature, error
+
+    def on_battery(self, share: float) -> bool:
+        """Take a reading of the battery, 0 to 1; return whether it was one."""
+        if not 0.0 <= share <= 1.0:
+            self.rejected += 1
+            return False
+        self.battery_share = share
+        return True
+
+    @property
+    def obstacle(self) -> str:
+        """Why the robot may not be armed, one sentence; empty if it may."""
+        if self._motor_fault:
+            return self._motor_fault
+        if self.battery_share < self.config.battery_arm_share:
+            return (
+                f"The battery is at {self.battery_share:.0%}, below {self.config.battery_arm_share:.0%}: "
+                "charge it before arming."
+            )
+        return ""
+
+    @property
+    def must_sit(self) -> bool:
+        """Whether the battery is so low that a standing or walking robot has to sit down."""
+        return self.battery_share < self.config.battery_sit_share
+
+    @property
+    def warning(self) -> str:
+        """What the operator should know, one sentence; empty if nothing."""
+        if self.battery_share < self.config.battery_arm_share:
+            return f"The battery is at {self.battery_share:.0%}: the robot sits at {self.config.battery_sit_share:.0%}."
+        if (self.effort_scale < 1.0).any():
+            return f"A motor is hot ({self.hottest}): its torque is limited to {self.effort_scale.min():.0%}."
+        return ""
