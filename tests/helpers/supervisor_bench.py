@@ -72,7 +72,7 @@ class Bench:
         self.ros = ros
         self.lockstep = lockstep
         self.supervisor = ros.node(
-            SupervisorNode, parameters={"policy": str(policy), "lockstep": lockstep, **parameters}
+            SupervisorNode, parameters={"policy": str(policy), "lockstep": lockstep, "watchdog": False, **parameters}
         )
         self.robot = ros.node(lambda **k: Robot(lockstep, load_robot("g1"), **k))
         ros.spin_until(self._connected, what="discovery")

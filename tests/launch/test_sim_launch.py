@@ -19,10 +19,11 @@ from tarsus_edge.launcher.parameters import ParameterDocument
 from tarsus_nodes.policy_node import PolicyNode
 from tarsus_nodes.sim_node import SimNode
 from tarsus_nodes.supervisor_node import SupervisorNode
+from tarsus_nodes.watchdog_node import WatchdogNode
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILE = LAUNCH / "sim.launch.xml"
-NODES = {"sim": SimNode, "policy": PolicyNode, "supervisor": SupervisorNode}
+NODES = {"sim": SimNode, "policy": PolicyNode, "supervisor": SupervisorNode, "watchdog": WatchdogNode}
 
 
 def plan(**arguments: str) -> LaunchPlan:
@@ -43,12 +44,12 @@ def by_node(made: LaunchPlan) -> dict[str, dict[str, Any]]:
     return {str(process.node).lstrip("/"): parameters(process) for process in made.processes}
 
 
-def test_it_starts_three_nodes_on_one_policy_and_one_robot() -> None:
+def test_it_starts_four_nodes_on_one_policy_and_one_robot() -> None:
     nodes = by_node(plan(robot="g1", lockstep="true"))
     assert set(nodes) == set(NODES)
-    for values in nodes.values():
-        assert values["robot"] == "g1"
+    for name, values in nodes.items():
         assert values["lockstep"] is True
+        assert values.get("robot") == (None if name == "watchdog" else "g1")
     assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == "walk.onnx"
 
 
@@ -81,9 +82,9 @@ def test_without_a_policy_both_nodes_get_the_one_that_ships() -> None:
     assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == ""
 
 
-def test_the_end_of_the_simulator_or_the_supervisor_ends_the_launch_and_that_of_the_policy_does_not() -> None:
+def test_only_the_end_of_the_simulator_or_the_supervisor_ends_the_launch() -> None:
     required = {str(p.node).lstrip("/"): p.required for p in plan().processes}
-    assert required == {"sim": True, "supervisor": True, "policy": False}
+    assert required == {"sim": True, "supervisor": True, "policy": False, "watchdog": False}
     assert not any(p.respawn for p in plan().processes)
 
 

@@ -241,7 +241,7 @@ def test_real_time_takes_the_newest_supervisor_state_and_a_plain_twist(session: 
     bench = Bench(session, policy, lockstep=False, cmd_vel_stamped=False, cmd_vel_timeout_s=60.0)
     reference = Reference(policy)
     bench.robot.status.publish(SupervisorState(state=SupervisorState.WALK))
-    session.spin_until(lambda: bench.policy._mode is State.WALK, what="WALK")
+    session.spin_until(lambda: bench.policy._supervisor.state == State.WALK, what="WALK")
     bench.drive(0.3, 0.0, 0.1)
     count = 0
     for k in range(20):  # states at 200 Hz; the one that begins period 2 is lost, and the next takes its place

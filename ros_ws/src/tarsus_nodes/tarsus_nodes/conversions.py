@@ -13,9 +13,11 @@ from geometry_msgs.msg import Twist
 from numpy.typing import NDArray
 from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
+from tarsus_msgs.msg import MotorStates
 
 from tarsus_core.errors import StateError
 from tarsus_core.state import JointCommand, RobotState, check_stamp, joint_indices
+from tarsus_edge.health import MotorReading
 
 Array = NDArray[np.float64]
 
@@ -139,6 +141,15 @@ def joint_command(message: JointCommandMsg, joint_names: tuple[str, ...] | None 
         values.append(value)
     command = JointCommand(seconds_from_stamp(message.header.stamp), names, *values)
     return command if joint_names is None else command.ordered(joint_names)
+
+
+def motor_reading(message: MotorStates) -> MotorReading:
+    """What the motors report; whether it makes sense is judged by who uses it."""
+    return MotorReading(
+        tuple(message.name),
+        np.asarray(message.temperature, dtype=np.float64),
+        np.asarray(message.error, dtype=np.uint32),
+    )
 
 
 def velocity_command(twist: Twist) -> Array:

@@ -21,6 +21,10 @@ from rclpy.node import Node
 
 POLICY = "policy"
 """name of the line from the policy, which is watched, to the supervisor"""
+SUPERVISOR = "supervisor"
+"""of the line from the supervisor, which is watched, to the watchdog"""
+WATCHDOG = "watchdog"
+"""of the line from the watchdog, which is watched, to the supervisor"""
 RECONNECT_S = 0.5
 """steady time between two looks whether the lifeline is still tied"""
 
@@ -40,6 +44,8 @@ class LifelineWatch:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._ended, self._end = socket.socketpair()
         self._thread: threading.Thread | None = None
+        self.tied = 0
+        """processes that are tied now"""
         try:
             self._listener.bind(address(node, name))
             self._listener.listen()
@@ -79,10 +85,12 @@ class LifelineWatch:
                             time.sleep(RECONNECT_S)
                             continue
                         tied.add(one)
+                        self.tied = len(tied)
                         selector.register(one, selectors.EVENT_READ)
                     elif isinstance(end, socket.socket) and _is_cut(end):
                         selector.unregister(end)
                         tied.remove(end)
+                        self.tied = len(tied)
                         end.close()
                         self._guard.trigger()
 

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import Imu, JointState
@@ -55,7 +56,7 @@ class PolicyNode(LifecycleNode):
         self._runner: PolicyRunner | None = None
         self._active = False
         self._lifeline: Lifeline | None = None
-        self._mode = State.PASSIVE
+        self._supervisor = SupervisorState()
         self._velocity = VelocityInput(timeout_s)
         self._stamp_s = 0.0
         self._sequence = 0
@@ -138,23 +139,24 @@ class PolicyNode(LifecycleNode):
             return
         messages = self._pairing.add(topic, message)
         if messages is not None:
-            mode = State(messages["supervisor/state"].state) if self._lockstep else self._mode
-            self._answer(messages["joint_states"], messages["imu/data"], mode)
+            supervisor = messages["supervisor/state"] if self._lockstep else self._supervisor
+            self._answer(messages["joint_states"], messages["imu/data"], supervisor)
 
     def _on_supervisor(self, message: SupervisorState) -> None:
-        self._mode = State(message.state)
+        self._supervisor = message
         if self._lockstep:
             self._on_message("supervisor/state", message)
 
     def _on_velocity(self, twist: Twist) -> None:
         self._velocity.update(velocity_command(twist), self._now())
 
-    def _answer(self, joints: JointState, imu: Imu, mode: State) -> None:
+    def _answer(self, joints: JointState, imu: Imu, supervisor: SupervisorState) -> None:
         assert self._runner is not None
         start = time.perf_counter()
         try:
             state = robot_state(joints, imu, self._runner.interface.joint_names)
-            command = self._runner.step(state, mode, self._velocity.value(self._now()))
+            velocity = np.zeros(3) if supervisor.halt else self._velocity.value(self._now())
+            command = self._runner.step(state, State(supervisor.state), velocity)
         except StateError as error:
             self._errors += 1
             self._last_error = str(error)
@@ -173,7 +175,7 @@ class PolicyNode(LifecycleNode):
     def _report(self) -> Report:
         values: dict[str, object] = {
             "active": self._active,
-            "supervisor": self._mode.name,
+            "supervisor": State(self._supervisor.state).name,
             "rate [Hz]": self._rate.look(time.monotonic()),
             "time to answer [ms]": self._answer_s * 1e3,
             "cmd_vel age [s]": self._velocity.age(self._now()),

@@ -89,6 +89,7 @@ class SimLoop:
         self._applied: JointCommand | None = None
         self._pending: tuple[RobotState, GroundTruth] | None = None
         self._answered = False
+        self._held = ""
         self._last_error = ""
         self.statistics = LoopStatistics(config.control_period_s, self.schedule.decimation, time.monotonic())
         self._put_in_place()
@@ -146,6 +147,16 @@ class SimLoop:
                 return True
         self.reject(f"A command answers the state of {command.stamp_s:.3f} s at {self._world.time_s:.3f} s.")
         return False
+
+    def hold(self, reason: str) -> None:
+        """Let the actuators only damp from the next step on, or obey again if the reason is empty."""
+        with self._lock:
+            self._held = reason
+
+    @property
+    def held(self) -> str:
+        """Why the actuators only damp, whatever is commanded; empty if they obey."""
+        return self._held
 
     def reject(self, reason: str) -> None:
         """Count a command that could not even be read."""
@@ -270,6 +281,8 @@ class SimLoop:
             self._applied_at_s = self._world.time_s
         command = self._applied
         if command is not None and self._world.time_s - self._applied_at_s >= self._config.command_timeout_s - 1e-9:
+            command = None
+        if self._held:
             command = None
         world = self._world
         world.step(command or damping_command(world.joint_names, world.time_s, self._damping, world.joint_position[0]))

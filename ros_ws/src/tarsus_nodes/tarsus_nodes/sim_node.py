@@ -21,6 +21,7 @@ from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
+from tarsus_msgs.msg import WatchdogState
 
 from tarsus_core.errors import ConfigError, SimulationError, StateError, TarsusError
 from tarsus_core.robot_model import RobotModel, load_robot
@@ -105,6 +106,7 @@ class SimNode(LifecycleNode):
         self._clock_publisher = self.create_lifecycle_publisher(ClockMsg, "clock", CLOCK_QOS)
         self._description = self.create_publisher(String, "robot_description", STATUS_QOS)
         self.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep))
+        self.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
         for name in ("release", "reset", "reset_statistics"):
             self.create_service(Trigger, f"sim/{name}", getattr(self, f"_on_{name}"))
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -215,6 +217,10 @@ class SimNode(LifecycleNode):
         if not taken:
             self.get_logger().warning(f"Command rejected: {loop.last_rejection}", once=True)
 
+    def _on_watchdog(self, message: WatchdogState) -> None:
+        if self._loop is not None:
+            self._loop.hold(message.reason if message.damp else "")
+
     def _on_release(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._loop is None:
             response.message = "The simulator is not configured: configure it first."
@@ -258,6 +264,8 @@ class SimNode(LifecycleNode):
                 values.update({f"{key} {name}": number for name, number in value.items()})
             else:
                 values[key] = value
+        if self._loop.held:
+            return "error", f"The watchdog lets the actuators only damp: {self._loop.held}", values
         if self._loop.last_rejection:
             return "warn", f"Commands were rejected: {self._loop.last_rejection}", values
         if self._loop.hangs:

@@ -14,10 +14,10 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Imu, JointState
+from sensor_msgs.msg import BatteryState, Imu, JointState
 from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
-from tarsus_msgs.msg import SupervisorState
+from tarsus_msgs.msg import MotorStates, SupervisorState
 
 from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
@@ -29,16 +29,23 @@ from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import Answer, State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
 from tarsus_nodes.age_clock import age_clock
-from tarsus_nodes.conversions import joint_command, joint_command_message, robot_state, stamp_from_seconds
+from tarsus_nodes.conversions import (
+    joint_command,
+    joint_command_message,
+    motor_reading,
+    robot_state,
+    stamp_from_seconds,
+)
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
-from tarsus_nodes.lifeline import POLICY, LifelineWatch
+from tarsus_nodes.lifeline import POLICY, SUPERVISOR, Lifeline, LifelineWatch
+from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
 
-OTHERS_PERIOD_S = 0.1
-"""s between two looks for another publisher of ``joint_command``"""
+LOOK_PERIOD_S = 0.1
+"""s between two looks for what forbids to command"""
 CHECK_PERIOD_S = 0.01
 """s between two looks at the ages when no message comes"""
 STATUS_PERIOD_S = 0.1
@@ -76,6 +83,7 @@ class SupervisorNode(Node):
             "Steady time without an answer of the policy at which lockstep damps [s]",
             limits=(0.05, 60.0),
         )
+        needs_watchdog = declare(self, "watchdog", True, "Refuse to arm without the watchdog process")
         config = self._declare_config()
         robot = load_robot(robot_name)
         contract = read_policy(path or pretrained_policy(robot.name), TrustedKeys.load(trusted)).contract
@@ -101,11 +109,15 @@ class SupervisorNode(Node):
         self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
         self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
         self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
+        self.create_subscription(MotorStates, "motor_states", self._on_motors, STATUS_QOS)
+        self.create_subscription(BatteryState, "battery_state", self._on_battery, STATUS_QOS)
         for name in ("arm", "stand", "walk", "damp", "reset"):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
-        self._lifeline = LifelineWatch(self, POLICY, self._on_policy_lost)
+        self._policy_line = LifelineWatch(self, POLICY, self._on_policy_lost)
+        self._obstacles = Obstacles(self, needs_watchdog, self._on_obstacle)
+        self._own_line = Lifeline(self, SUPERVISOR)
         self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
-        self.create_timer(OTHERS_PERIOD_S, self._look_for_others, clock=steady)
+        self.create_timer(LOOK_PERIOD_S, self._obstacles.look, clock=steady)
         if not self._lockstep:
             self.create_timer(STATUS_PERIOD_S, lambda: self._show(always=True), clock=steady)
         self._diagnostics = Diagnostics(self, self._report, robot.name)
@@ -118,8 +130,9 @@ class SupervisorNode(Node):
         self._show()
 
     def destroy_node(self) -> None:
-        """Let go of the lifeline with the rest."""
-        self._lifeline.close()
+        """Let go of the lifelines with the rest."""
+        for line in (self._own_line, self._policy_line, self._obstacles):
+            line.close()
         super().destroy_node()
 
     def _declare_config(self) -> SupervisorConfig:
@@ -196,6 +209,17 @@ class SupervisorNode(Node):
         if self._lockstep and command.stamp_s == self._awaited_stamp_s and self.supervisor.state is State.WALK:
             self._answer_lockstep()  # a rejected command is answered too, by holding the one before
 
+    def _on_motors(self, message: MotorStates) -> None:
+        self.supervisor.on_motors(motor_reading(message))
+        self._act_on_news()
+
+    def _on_battery(self, message: BatteryState) -> None:
+        if not self.supervisor.on_battery(message.percentage):
+            self.get_logger().warning(
+                f"The battery reports a charge of {message.percentage}, not 0 to 1: it is ignored.",
+                throttle_duration_sec=10.0,
+            )
+
     def _on_policy_lost(self) -> None:
         """The process of the policy was killed, or it was deactivated."""
         self.supervisor.lose_policy()
@@ -209,15 +233,10 @@ class SupervisorNode(Node):
             elif not self._lockstep:
                 self._send(self.supervisor.tick(self._now()))
 
-    def _look_for_others(self) -> None:
-        """Two that command one robot are one too many, whichever is right."""
-        count = self.count_publishers("joint_command")
-        self.supervisor.obstruct(
-            f"There are {count} publishers of 'joint_command' on ROS domain {self.context.get_domain_id()}: "
-            "end all but one supervisor (one that was killed counts for about 10 s)."
-            if count > 1
-            else ""
-        )
+    def _on_obstacle(self, obstacle: str, emergency_stop: bool) -> None:
+        if emergency_stop:
+            self.supervisor.damp(self._now(), obstacle)
+        self.supervisor.obstruct(obstacle)
         self._act_on_news()
 
     def _on_timer(self) -> None:
@@ -233,6 +252,7 @@ class SupervisorNode(Node):
 
     def _service(self, name: str) -> Callable[[Trigger.Request, Trigger.Response], Trigger.Response]:
         def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            self._obstacles.look()
             request: Callable[[float], Answer] = getattr(self.supervisor, name)
             response.success, response.message = request(self._now())
             self.get_logger().info(f"{name}: {response.message}")
@@ -264,7 +284,7 @@ class SupervisorNode(Node):
     def _show(self, always: bool = False) -> bool:
         """Publish the status if it is news; return whether the news is that the robot is damped."""
         s, now = self.supervisor, self._now()
-        status = (s.state, s.armed, s.ready, s.reason)
+        status = (s.state, s.armed, s.ready, s.halting, s.reason)
         news = status != self._shown
         damped_now = s.state is State.DAMP and self._shown[:1] != (State.DAMP,)
         self._shown = status
@@ -280,6 +300,7 @@ class SupervisorNode(Node):
             state=int(s.state),
             armed=s.armed,
             ready=s.ready,
+            halt=s.halting,
             reason=s.reason,
             state_age=s.states.age(now),
             command_age=s.command_age(now),
@@ -302,9 +323,15 @@ class SupervisorNode(Node):
             "last rejection": s.commands.last_rejection,
             "commands clamped": s.commands.clamped,
             "last clamp": s.commands.last_clamp,
+            "watchdog tied": self._obstacles.watched,
+            "battery": s.health.battery_share,
+            "hottest motor": s.health.hottest,
+            "motor and battery readings rejected": s.health.rejected,
         }
         if s.state is State.DAMP:
             return "error", s.reason, values
+        if s.health.warning:
+            return "warn", s.health.warning, values
         if s.states.age(now) > s.config.state_age_warn_s and not self._lockstep:
             return "warn", "The robot state is late.", values
         return "ok", f"The robot is in {s.state.name}.", values

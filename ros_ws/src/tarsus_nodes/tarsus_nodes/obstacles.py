@@ -1,0 +1,90 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What forbids a supervisor to command the robot: a rival, a pressed emergency stop, a watchdog that is not there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from rclpy.node import Node
+from std_msgs.msg import Bool
+from tarsus_msgs.msg import WatchdogState
+
+from tarsus_nodes.lifeline import WATCHDOG, LifelineWatch
+from tarsus_nodes.qos import STATUS_QOS
+
+WATCHDOG_SILENT_S = 0.5
+"""steady time without a word of the watchdog, which speaks each 0.1 s, at which the robot is damped"""
+EMERGENCY_STOP = "The emergency stop is pressed: release it, then reset and arm the supervisor."
+
+
+class Obstacles:
+    """Looks for what forbids to command, and says it in one sentence each time it may have changed."""
+
+    def __init__(self, node: Node, needs_watchdog: bool, tell: Callable[[str, bool], None]) -> None:
+        """Begin to look.
+
+        Args:
+            node: of the supervisor, the one publisher of ``joint_command``.
+            needs_watchdog: whether the watchdog process must be there.
+            tell: called in the node's executor with the obstacle, empty if there is none, and whether it is the
+                emergency stop, which damps in any state.
+        """
+        self._node = node
+        self._needs_watchdog = needs_watchdog
+        self._tell = tell
+        self._pressed = False
+        self._watchdog_reason = ""
+        self._watchdog_s = -math.inf
+        self._line = LifelineWatch(node, WATCHDOG, self.look)
+        node.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
+        node.create_subscription(Bool, "emergency_stop", self._on_emergency_stop, STATUS_QOS)
+
+    @property
+    def watched(self) -> bool:
+        """Whether the process of a watchdog is there."""
+        return self._line.tied > 0
+
+    def close(self) -> None:
+        """Stop to look."""
+        self._line.close()
+
+    def look(self) -> None:
+        """Look now, and tell."""
+        self._tell(self._sentence(), self._pressed)
+
+    def _on_watchdog(self, message: WatchdogState) -> None:
+        self._watchdog_s = time.monotonic()
+        self._watchdog_reason = message.reason if message.damp else ""
+        self.look()
+
+    def _on_emergency_stop(self, message: Bool) -> None:
+        """The button of a remote or on a wall."""
+        self._pressed = message.data
+        self.look()
+
+    def _sentence(self) -> str:
+        return EMERGENCY_STOP if self._pressed else self._rivals() or self._watchdog()
+
+    def _rivals(self) -> str:
+        """Two that command one robot are one too many, whichever is right."""
+        count = self._node.count_publishers("joint_command")
+        if count <= 1:
+            return ""
+        return (
+            f"There are {count} publishers of 'joint_command' on ROS domain {self._node.context.get_domain_id()}: "
+            "end all but one supervisor (one that was killed counts for about 10 s)."
+        )
+
+    def _watchdog(self) -> str:
+        if not self._needs_watchdog:
+            return ""
+        if self._watchdog_reason:
+            return f"The watchdog damps the robot: {self._watchdog_reason}"
+        if not self.watched:
+            return "There is no watchdog: start the node 'watchdog', as the launch files do."
+        if time.monotonic() - self._watchdog_s > WATCHDOG_SILENT_S:
+            return f"The watchdog has been silent for {WATCHDOG_SILENT_S * 1e3:g} ms: start it anew."
+        return ""

@@ -1,0 +1,59 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The watchdog's state machine, with times worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tarsus_core.errors import ConfigError
+from tarsus_edge.supervisor import State
+from tarsus_edge.watchdog import Watchdog, WatchdogConfig
+
+
+def test_it_waits_for_the_first_command() -> None:
+    watchdog = Watchdog(WatchdogConfig())
+    watchdog.check(1e6)
+    watchdog.lose_supervisor()
+    assert not watchdog.damps and math.isinf(watchdog.command_age(1e6))
+
+
+def test_silence_of_100_ms_damps() -> None:
+    watchdog = Watchdog(WatchdogConfig())
+    watchdog.on_command(5.0)
+    watchdog.check(5.0999)
+    assert not watchdog.damps
+    watchdog.check(5.1)
+    assert watchdog.damps and watchdog.reason == "No command of the supervisor for 100 ms." and watchdog.trips == 1
+
+
+def test_the_end_of_the_supervisor_damps_at_once_and_the_first_reason_stays() -> None:
+    watchdog = Watchdog(WatchdogConfig())
+    watchdog.on_command(5.0)
+    watchdog.lose_supervisor()
+    watchdog.check(6.0)
+    assert (watchdog.reason, watchdog.trips) == ("The supervisor has ended.", 1)
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("armed", [False, True])
+@pytest.mark.parametrize("age_s", [0.0, 0.1])
+def test_only_a_supervisor_that_is_passive_disarmed_and_commands_ends_the_latch(
+    state: State, armed: bool, age_s: float
+) -> None:
+    watchdog = Watchdog(WatchdogConfig())
+    watchdog.on_command(5.0)
+    watchdog.check(6.0)
+    watchdog.on_command(7.0)
+    watchdog.check(7.0)
+    assert watchdog.damps, "commands alone do not end it"
+    watchdog.on_supervisor(state, armed, 7.0 + age_s)
+    assert watchdog.damps == (state is not State.PASSIVE or armed or age_s > 0.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.019, 1.1, math.nan, math.inf])
+def test_thresholds_out_of_range_are_refused(value: float) -> None:
+    with pytest.raises(ConfigError, match="command_age_damp_s"):
+        WatchdogConfig(value)
