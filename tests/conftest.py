@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from helpers.domain import own_domain
 
 settings.register_profile("repeatable", derandomize=True)  # the same cases each time: a test fails or it does not
+settings.register_profile("fuzz", max_examples=10_000, print_blob=True)  # make fuzz: new ones each time
 settings.load_profile("repeatable")
 
 

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from helpers.robots import state_of
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -191,5 +192,5 @@ class Events(RuleBasedStateMachine):
         assert np.all(np.abs(torque[free]) <= ROBOT.effort_limit_nm[free] + 1e-6)
 
 
-Events.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
-TestEvents = Events.TestCase
+Events.TestCase.settings = settings(stateful_step_count=40, deadline=None)
+TestEvents = pytest.mark.fuzz(Events.TestCase)
