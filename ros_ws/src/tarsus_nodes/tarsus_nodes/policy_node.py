@@ -31,6 +31,7 @@ from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
+from tarsus_nodes.realtime import Realtime
 
 
 class PolicyNode(LifecycleNode):
@@ -53,6 +54,7 @@ class PolicyNode(LifecycleNode):
         timeout_s = declare(self, "cmd_vel_timeout_s", 0.5, "Age at which cmd_vel is zero [s]", limits=(0.02, 60.0))
         stamped = declare(self, "cmd_vel_stamped", True, "Whether cmd_vel is a TwistStamped, else a Twist")
 
+        self.realtime = Realtime.declare(self)
         self._runner: PolicyRunner | None = None
         self._active = False
         self._lifeline: Lifeline | None = None

@@ -55,6 +55,8 @@ def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
                 node = make_node()
             except (InvalidParameterTypeException, InvalidParameterValueException, InvalidParameterException) as error:
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
+            for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
+                node.get_logger().warning(refusal)
             try:
                 return _spin(node, stop)
             finally:

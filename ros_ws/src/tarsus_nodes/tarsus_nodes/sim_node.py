@@ -33,6 +33,7 @@ from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
+from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
 from tarsus_sim.camera import follow_in_window
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
@@ -93,6 +94,7 @@ class SimNode(LifecycleNode):
             read_only=False,
         )
 
+        self.realtime = Realtime.declare(self)
         self._robot: RobotModel | None = None
         self._world: PyBulletWorld | None = None
         self._loop: SimLoop | None = None

@@ -43,6 +43,7 @@ from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
+from tarsus_nodes.realtime import Realtime
 
 LOOK_PERIOD_S = 0.1
 """s between two looks for what forbids to command"""
@@ -92,6 +93,7 @@ class SupervisorNode(Node):
         self._schedule = ControlSchedule.of(contract.control_period_s, state_period_s)
         self.supervisor = Supervisor.for_policy(config, robot, contract)
 
+        self.realtime = Realtime.declare(self)
         self._sequence = 0
         self._sent: JointCommandMsg | None = None
         self._messages_rejected = 0

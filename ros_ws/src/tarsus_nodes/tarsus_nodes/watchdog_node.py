@@ -22,6 +22,7 @@ from tarsus_nodes.lifeline import SUPERVISOR, WATCHDOG, Lifeline, LifelineWatch
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import STATUS_QOS, command_qos
+from tarsus_nodes.realtime import Realtime
 
 CHECK_PERIOD_S = 0.01
 """s between two looks at the age of the newest command"""
@@ -50,6 +51,7 @@ class WatchdogNode(Node):
                 )
             )
         )
+        self.realtime = Realtime.declare(self)
         self._time = age_clock(self)
         self._shown: str | None = None
         self._supervisor = State.PASSIVE

@@ -1,0 +1,91 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a node's process asks of the kernel to be on time: a real-time priority, cores of its own, memory that stays.
+
+The system may refuse; the node then runs as any process does, and says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.node import Node
+
+from tarsus_core.errors import ConfigError
+from tarsus_nodes.parameters import declare
+
+_MCL_CURRENT, _MCL_FUTURE = 1, 2  # sys/mman.h
+HIGHEST = 80
+"""the kernel's own interrupt threads run at 50 and, some of them, at 99"""
+
+
+@dataclass(frozen=True)
+class Realtime:
+    """What to ask for; nothing by default."""
+
+    priority: int = 0
+    """of SCHED_FIFO, 1 to 80; 0: the scheduler that every process has"""
+    cores: tuple[int, ...] = ()
+    """cores to run on; empty: all"""
+    lock_memory: bool = False
+    """keep all memory in RAM, now and later"""
+
+    @staticmethod
+    def declare(node: Node) -> Realtime:
+        """Declare the parameters of a node.
+
+        Raises:
+            ConfigError: for cores that are no list of numbers such as ``0,1``.
+        """
+        text = declare(node, "rt_cores", "", "Cores to run on, such as 0,1; empty for all")
+        try:
+            cores = tuple(int(core) for core in text.split(",")) if text.strip() else ()
+        except ValueError:
+            raise ConfigError(f"rt_cores is '{text}': give numbers with commas between, such as 0,1.") from None
+        return Realtime(
+            declare(node, "rt_priority", 0, "SCHED_FIFO priority of all threads; 0 for none", limits=(0, HIGHEST)),
+            cores,
+            declare(node, "rt_lock_memory", False, "Keep all memory in RAM"),
+        )
+
+    def apply(self) -> list[str]:
+        """Ask the kernel, for every thread of this process; return a sentence for each thing that it refused."""
+        refused = []
+        if self.cores and (reason := _each_thread(lambda thread: os.sched_setaffinity(thread, self.cores))):
+            refused.append(
+                f"rt_cores={','.join(map(str, self.cores))} is refused ({reason}): this machine lets the node run on "
+                f"{','.join(map(str, sorted(os.sched_getaffinity(0))))}."
+            )
+        if self.lock_memory and (reason := _lock_memory()):
+            refused.append(f"Memory cannot be locked ({reason}): raise the limit with 'ulimit -l unlimited'.")
+        if self.priority:
+            parameter = os.sched_param(self.priority)
+            if reason := _each_thread(lambda thread: os.sched_setscheduler(thread, os.SCHED_FIFO, parameter)):
+                refused.append(
+                    f"SCHED_FIFO is refused ({reason}): the node runs as any process; allow it with "
+                    "'ulimit -r 80' or CAP_SYS_NICE."
+                )
+        return refused
+
+
+def _each_thread(ask: Callable[[int], None]) -> str:
+    """Ask for each thread of this process; return why the kernel refused, or nothing."""
+    for task in sorted(int(path.name) for path in Path("/proc/self/task").iterdir()):
+        try:
+            ask(task)
+        except ProcessLookupError:  # the thread has ended meanwhile
+            continue
+        except (OSError, ValueError, OverflowError) as error:
+            return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def _lock_memory() -> str:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0:
+        return ""
+    return os.strerror(ctypes.get_errno())
