@@ -175,6 +175,12 @@ def test_diagnostics_name_state_and_counters(session: Ros, policy: Path) -> None
     values = {v.key: v.value for v in status.values}
     assert status.name == "supervisor" and status.hardware_id == "g1"
     assert values["state"] == "PASSIVE" and values["commands clamped"] == "0"
+    assert values["state to command p99 [ms]"] == "None"
+    count = len(bench.robot.diagnostics)
+    bench.pace(lambda: len(bench.robot.diagnostics) > count + 1, what="diagnostics of a running supervisor")
+    values = {v.key: v.value for v in bench.robot.diagnostics[-1].status[0].values}
+    p50, p99, most = (float(values[f"state to command {key} [ms]"]) for key in ("p50", "p99", "max"))
+    assert 0.0 < p50 <= p99 <= most < 1000.0
 
 
 def test_parameters_are_described_bounded_and_fixed(session: Ros, policy: Path) -> None:

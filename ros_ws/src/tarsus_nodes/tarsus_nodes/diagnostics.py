@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+
+from tarsus_nodes.sim_timing import percentiles_ms
 
 Report = tuple[str, str, Mapping[str, object]]
 """Level (``ok``, ``warn`` or ``error``), one sentence, and values by name."""
@@ -60,6 +63,23 @@ class Rate:
         elapsed, count = now_s - self._since_s, self._count
         self._count, self._since_s = 0, now_s
         return count / elapsed if elapsed > 0.0 else 0.0
+
+
+class Latency:
+    """How long something took, over the last minute at 50 Hz."""
+
+    def __init__(self, memory: int = 3000) -> None:
+        """Keep so many values."""
+        self._values_s: deque[float] = deque(maxlen=memory)
+
+    def add(self, duration_s: float) -> None:
+        """Take a duration."""
+        self._values_s.append(duration_s)
+
+    def values(self, name: str) -> dict[str, object]:
+        """Median, 99th percentile and largest, for a report."""
+        found = percentiles_ms(self._values_s, len(self._values_s))
+        return {f"{name} {key} [ms]": value for key, value in found.items()}
 
 
 def _text(value: object) -> str:

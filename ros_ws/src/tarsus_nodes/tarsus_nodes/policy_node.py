@@ -24,7 +24,7 @@ from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
-from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
@@ -64,7 +64,7 @@ class PolicyNode(LifecycleNode):
         self._sequence = 0
         self._errors = 0
         self._last_error = ""
-        self._answer_s = 0.0
+        self._latency = Latency()
         topics = ("joint_states", "imu/data", *(["supervisor/state"] if self._lockstep else []))
         self._pairing = Pairing(*topics)
         self._rate = Rate(time.monotonic())
@@ -168,7 +168,7 @@ class PolicyNode(LifecycleNode):
             self._sequence += 1
             self._publisher.publish(joint_command_message(command, self._sequence))
             self._rate.count()
-            self._answer_s = time.perf_counter() - start
+            self._latency.add(time.perf_counter() - start)
 
     def _now(self) -> float:
         """Time that ages the velocity command: the states' in lockstep, else the node's."""
@@ -179,7 +179,7 @@ class PolicyNode(LifecycleNode):
             "active": self._active,
             "supervisor": State(self._supervisor.state).name,
             "rate [Hz]": self._rate.look(time.monotonic()),
-            "time to answer [ms]": self._answer_s * 1e3,
+            **self._latency.values("time to answer"),
             "cmd_vel age [s]": self._velocity.age(self._now()),
             "cmd_vel rejected": self._velocity.rejected,
             "states not answered": self._errors,

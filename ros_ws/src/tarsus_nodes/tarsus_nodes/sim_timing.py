@@ -129,8 +129,8 @@ class LoopStatistics:
             "simulated_s": round(simulated, 6),
             "elapsed_s": round(elapsed, 6),
             "real_time_factor": round(simulated / elapsed, 4) if elapsed > 0.0 else None,
-            "loop_latency_ms": _percentiles_ms(self._latencies_s, newest),
-            "answer_latency_ms": _percentiles_ms(self._arrivals_s, newest),
+            "loop_latency_ms": percentiles_ms(self._latencies_s, newest),
+            "answer_latency_ms": percentiles_ms(self._arrivals_s, newest),
             "answers": len(self._latencies_s),
             "deadline_misses": self.deadline_misses,
             "waited_s": round(self.waited_s, 3),
@@ -139,7 +139,8 @@ class LoopStatistics:
         }
 
 
-def _percentiles_ms(values_s: deque[float], newest: int) -> dict[str, float | None]:
+def percentiles_ms(values_s: deque[float], newest: int) -> dict[str, float | None]:
+    """p50, p99 and max in ms of the newest values in s; None each if there are none."""
     if not values_s:
         return {"p50": None, "p99": None, "max": None}
     taken_s = np.fromiter(islice(reversed(values_s), newest), dtype=np.float64)

@@ -36,7 +36,7 @@ from tarsus_nodes.conversions import (
     robot_state,
     stamp_from_seconds,
 )
-from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
+from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifeline import POLICY, SUPERVISOR, Lifeline, LifelineWatch
 from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
@@ -103,6 +103,8 @@ class SupervisorNode(Node):
         self._shown: tuple[object, ...] = ()
         self._pairing = Pairing("joint_states", "imu/data")
         self._rate = Rate(time.monotonic())
+        self._latency = Latency()
+        self._asked = -1.0, 0.0
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         qos = sensor_qos(self._lockstep)
         commands_qos = command_qos(self._lockstep)
@@ -170,6 +172,8 @@ class SupervisorNode(Node):
         # by simulated time a state is as old as its stamp says: a clock that does not move with the stamps shows, too
         self.supervisor.on_state(state, state.stamp_s if self._stamps_are_times else self._time())
         self._rate.count()
+        if self._schedule.begins(state.stamp_s):
+            self._asked = state.stamp_s, time.monotonic()
         if self._lockstep:
             self._on_lockstep_state(state.stamp_s)
         else:
@@ -274,6 +278,10 @@ class SupervisorNode(Node):
 
     def _send(self, command: JointCommand | None) -> None:
         if command is not None:
+            asked_stamp_s, asked_s = self._asked
+            if command.stamp_s == asked_stamp_s:
+                self._latency.add(time.monotonic() - asked_s)
+                self._asked = -1.0, 0.0  # the first answer counts
             self._sequence += 1
             self._sent = joint_command_message(command, self._sequence)
             self._commands.publish(self._sent)
@@ -320,6 +328,7 @@ class SupervisorNode(Node):
             "state age [ms]": s.states.age(now) * 1e3,
             "states late": s.states.late,
             "states rejected": s.states.rejected + self._messages_rejected,
+            **self._latency.values("state to command"),
             "command age [ms]": s.command_age(now) * 1e3,
             "commands rejected": s.commands.rejected,
             "last rejection": s.commands.last_rejection,
