@@ -44,9 +44,9 @@ def sim(
 ) -> int:
     """Walk the robot in simulation under ROS 2, and report what was measured.
 
-    Starts simulator, policy and supervisor, arms, stands, lets the policy walk, commands the velocity, and measures
-    from where the robot really is. The last line of standard output is one JSON object. Exit code 0 if the robot did
-    not fall, 1 if it did.
+    Starts simulator, policy, supervisor and watchdog, arms, stands, lets the policy walk, commands the velocity, and
+    measures from where the robot really is. The last line of standard output is one JSON object. Exit code 0 if the
+    robot did not fall, 1 if it did.
     """
     request = make_request(
         duration_s=duration, command=(vx, vy, wz), policy=policy, robot=robot, seed=seed, gui=gui, video=video,
