@@ -115,12 +115,11 @@ def split_signature(data: bytes, name: str) -> tuple[bytes, Signature | None]:
     Raises:
         PolicyFileError: for a signature that does not fit the file.
     """
-    body, head, text = data[: -_TEXT_BYTES - len(_HEAD)], data[-_TEXT_BYTES - len(_HEAD) : -_TEXT_BYTES], b""
-    if head != _HEAD:
+    body, entry = data[: -len(_HEAD) - _TEXT_BYTES], data[-len(_HEAD) - _TEXT_BYTES :]
+    if not entry.startswith(_HEAD):
         return data, None
-    text = data[-_TEXT_BYTES:]
     try:
-        both = base64.b64decode(text, validate=True)
+        both = base64.b64decode(entry[len(_HEAD) :], validate=True)
         key, signature = both[:_KEY_BYTES], both[_KEY_BYTES:]
         Ed25519PublicKey.from_public_bytes(key).verify(signature, CONTEXT + body)
     except (binascii.Error, ValueError, InvalidSignature):
