@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("tarsus_policies.cli_export:main", "turn a training run into policy.onnx with its contract"),
     "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
     "bench": ("tarsus_policies.cli_bench:main", "measure speed against the bare engine: tarsus bench sim"),
+    "bench loop": ("tarsus_nodes.cli_bench_loop:main", "measure how well the running graph keeps its time"),
     "adopt": ("tarsus_policies.cli_adopt:main", "give an ONNX policy of another project a contract"),
     "keygen": ("tarsus_edge.cli_sign:keygen_main", "make a key pair to sign policies with"),
     "sign": ("tarsus_edge.cli_sign:sign_main", "sign a policy file, so that robots can trust it"),
@@ -46,7 +47,8 @@ def _main(args: list[str]) -> int:
     if args[0] in ("-V", "--version"):
         print(f"tarsus {__version__}")
         return 0
-    return _dispatch(args[0], args[1:])
+    words = 2 if " ".join(args[:2]) in COMMANDS else 1
+    return _dispatch(" ".join(args[:words]), args[words:])
 
 
 def guard(run: Callable[[], int]) -> int:

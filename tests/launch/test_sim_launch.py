@@ -57,7 +57,7 @@ def test_arguments_become_parameters_of_their_type() -> None:
     nodes = by_node(plan(seed="7", friction="0.6", gui="true", record="run.npz", run_until_s="0.0"))
     assert nodes["sim"] == {
         "robot": "g1", "lockstep": False, "gui": True, "seed": 7, "friction": 0.6, "record": "run.npz",
-        "run_until_s": 0.0,
+        "run_until_s": 0.0, "patience_s": 0.5,
     }  # fmt: skip
     assert isinstance(nodes["sim"]["run_until_s"], float)
 

@@ -1,0 +1,168 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus bench loop``: how well the running graph keeps its time, alone on the machine or under load."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from diagnostic_msgs.msg import DiagnosticArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tarsus_msgs.msg import JointCommand as JointCommandMsg
+
+from tarsus_core.cli import run_typer
+from tarsus_core.errors import ConfigError, StateError
+from tarsus_core.processes import available_cores
+from tarsus_core.robot_model import RobotModel
+from tarsus_edge.launcher import find_launch_file, load_plan
+from tarsus_nodes.conversions import joint_command
+from tarsus_nodes.graph_view import GraphView
+from tarsus_nodes.load import KINDS, loaded
+from tarsus_nodes.operator_client import OperatorClient, OperatorError
+from tarsus_nodes.operator_run import OperatorRun
+from tarsus_nodes.qos import command_qos
+from tarsus_nodes.ros_domain import VARIABLE, claimed_domain
+from tarsus_nodes.sim_request import SimRequest, make_request
+from tarsus_nodes.sim_session import Display, Session, launch_arguments
+
+app = typer.Typer(add_completion=False)
+
+
+class CommandCheck:
+    """Counts commands, and those that no actuator may get, whatever the supervisor thinks of them."""
+
+    def __init__(self, robot: RobotModel) -> None:
+        """Check against a robot's limits."""
+        self._robot = robot
+        self.heard = 0
+        self.unsafe = 0
+
+    def take(self, message: JointCommandMsg) -> None:
+        """Look at a command."""
+        self.heard += 1
+        try:
+            command = joint_command(message, self._robot.joint_names)
+            command.check()
+        except StateError:
+            self.unsafe += 1
+            return
+        r = self._robot
+        within = np.all(command.position >= r.position_lower) and np.all(command.position <= r.position_upper)
+        holds = not command.kp.any() or within  # a damping command carries the measured position
+        self.unsafe += not (holds and np.all(np.abs(command.effort) <= r.effort_limit_nm))
+
+
+class LoopBench(Session):
+    """A session that measures time instead of the walk, and looks at every command."""
+
+    def __init__(self, request: SimRequest, domain: int, display: Display, load: str) -> None:
+        """Prepare; nothing starts."""
+        super().__init__(request, domain, display)
+        self._load = load
+        self._check_commands = CommandCheck(request.robot)
+        self._view = GraphView()
+
+    def _operate(self, operator: OperatorRun, client: OperatorClient) -> dict[str, Any]:
+        operator.wait_for_graph()
+        operator.stand_up()
+        node, commands = client.node, self._check_commands
+        node.create_subscription(JointCommandMsg, "joint_command", commands.take, command_qos(lockstep=True))
+        node.create_subscription(
+            DiagnosticArray, "diagnostics", lambda m: self._view.on_diagnostics(m, time.monotonic()), 50
+        )
+        with loaded(self._load):
+            try:
+                result = operator.walk(self._request.plan)
+            except OperatorError as error:
+                raise OperatorError(f"Under the load '{self._load}': {error}") from None
+        return {
+            "seconds": result["duration_s"],
+            "load": self._load,
+            "cores": available_cores(),
+            "loop_latency_ms": result["loop_latency_ms"],
+            "answer_latency_ms": result["answer_latency_ms"],
+            "deadline_misses": result["deadline_misses"],
+            "skipped_cycles": result["skipped_cycles"],
+            "real_time_factor": result["real_time_factor"],
+            "policy_ms": self._latency("policy", "time to answer"),
+            "supervisor_ms": self._latency("supervisor", "state to command"),
+            "commands": commands.heard,
+            "unsafe_commands": commands.unsafe,
+            "falls": result["falls"],
+            "damped": operator.reason,
+        }
+
+    def _latency(self, node: str, name: str) -> dict[str, float | None]:
+        """What a node says of itself."""
+        values = self._view.nodes[node].values if node in self._view.nodes else {}
+        found = {key: values.get(f"{name} {key} [ms]", "None") for key in ("p50", "p99", "max")}
+        return {key: None if value == "None" else float(value) for key, value in found.items()}
+
+
+@app.command()
+def loop(
+    seconds: Annotated[float, typer.Option(min=1.0, max=86_400.0, help="How long to measure.")] = 60.0,
+    load: Annotated[str, typer.Option(help=f"What else the machine does: {', '.join(KINDS)}.")] = "none",
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE.onnx", help="Policy; the one that ships if not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> int:
+    """Walk in simulation in strict real time, and measure the loop: robot state, policy, supervisor, actuator.
+
+    Simulated time waits for nobody here: an answer that is late is missed. Exit code 1 if a command was unsafe, or the
+    robot fell without being damped. Close other programs first.
+    """
+    if load not in KINDS:
+        raise ConfigError(f"There is no load '{load}': give one of {', '.join(KINDS)}.")
+    request = make_request(
+        duration_s=seconds, command=(0.5, 0.0, 0.0), policy=policy, robot="g1", seed=0, gui=False, video=None,
+        lockstep=False,
+    )  # fmt: skip
+    with claimed_domain(os.environ) as domain:
+        os.environ[VARIABLE] = str(domain)
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), "patience_s": "0.0"})
+        with Display() as display:
+            found = LoopBench(request, domain, display, load).run(plan)
+    if as_json:
+        print(json.dumps(found, allow_nan=False))
+    else:
+        Console(highlight=False).print(_table(found))
+    return 1 if found["unsafe_commands"] or (found["falls"] and not found["damped"]) else 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry of the command table."""
+    return run_typer(app, "tarsus bench loop", argv)
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"The loop, {found['seconds']:g} s, load: {found['load']}", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "p50", "p99", "max"):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, key in (
+        ("state to actuator [ms]", "loop_latency_ms"),
+        ("state to command at the simulator [ms]", "answer_latency_ms"),
+        ("state to command in the supervisor [ms]", "supervisor_ms"),
+        ("time to answer of the policy [ms]", "policy_ms"),
+    ):
+        table.add_row(name, *("-" if value is None else f"{value:.2f}" for value in found[key].values()))
+    table.add_section()
+    for name, value in (
+        ("deadlines missed", str(found["deadline_misses"])),
+        ("real-time factor", f"{found['real_time_factor']:.3f}"),
+        ("commands, of them unsafe", f"{found['commands']}, {found['unsafe_commands']}"),
+        ("damped", found["damped"] or "no"),
+    ):
+        table.add_row(name, value, "", "")
+    return table
