@@ -82,9 +82,9 @@ def test_without_a_policy_both_nodes_get_the_one_that_ships() -> None:
     assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == ""
 
 
-def test_only_the_end_of_the_simulator_or_the_supervisor_ends_the_launch() -> None:
+def test_only_the_end_of_the_simulator_ends_the_launch() -> None:
     required = {str(p.node).lstrip("/"): p.required for p in plan().processes}
-    assert required == {"sim": True, "supervisor": True, "policy": False, "watchdog": False}
+    assert required == {"sim": True, "supervisor": False, "policy": False, "watchdog": False}
     assert not any(p.respawn for p in plan().processes)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ import pytest
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from tarsus_msgs.msg import JointCommand, SupervisorState
+from tarsus_msgs.msg import JointCommand, SupervisorState, WatchdogState
 
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchRun, find_launch_file, load_plan
@@ -51,11 +51,13 @@ class Listener:
         self.commands: list[JointCommand] = []
         self.states: list[tuple[float, int]] = []
         """(stamp, state)"""
+        self.watchdog: list[WatchdogState] = []
         self._context = Context()
         self._context.init(domain_id=domain)
         self._node = Node("listener", context=self._context)
         self._node.create_subscription(JointCommand, topic, self._on_command, command_qos(lockstep))
         self._node.create_subscription(SupervisorState, "supervisor/state", self._on_state, STATUS_QOS)
+        self._node.create_subscription(WatchdogState, "watchdog/state", self.watchdog.append, STATUS_QOS)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -159,10 +161,10 @@ def compare_with_cores(recording: Recording, heard: Listener) -> None:
     assert walked - balanced >= 95
 
 
-@pytest.mark.realtime
-def test_killed_policy_process_damps_the_robot_and_it_stays_down(ros_domain: int) -> None:
-    policy = pretrained_policy("g1")
-    plan = load_plan(find_launch_file("sim"), {"policy": str(policy)})
+@contextmanager
+def walking_graph() -> Iterator[tuple[OperatorClient, Callable[[str], int]]]:
+    """The real graph, its robot walking at 0.5 m/s; and the process id of a node by name."""
+    plan = load_plan(find_launch_file("sim"), {"policy": str(pretrained_policy("g1"))})
     launch = LaunchRun(plan, screen=io.StringIO())
     with ros_script(own_signals=False), launch:
         client = OperatorClient()
@@ -176,16 +178,59 @@ def test_killed_policy_process_damps_the_robot_and_it_stays_down(ros_domain: int
                 client.drive(np.array([0.5, 0.0, 0.0]))
                 client.spin(0.05)
             assert client.state is State.WALK
-            with listening("joint_command", ros_domain, lockstep=False) as heard:
-                client.wait(lambda: len(heard.commands) > 5, 20.0, "no joint_command")
-                os.kill(next(p.pid for p in launch.processes if p.name.startswith("policy")), signal.SIGKILL)
-                client.wait(lambda: client.state is State.DAMP, 10.0, "the robot was not damped")
-                count = len(heard.commands)
-                client.wait(lambda: len(heard.commands) > count + 20, 10.0, "commands ended")
-            check_reaction(heard)
-            check_latched(client)
+            yield client, lambda name: next(p.pid for p in launch.processes if p.name.startswith(name) and p.pid)
         finally:
             client.close()
+
+
+@pytest.mark.realtime
+def test_killed_policy_process_damps_the_robot_and_it_stays_down(ros_domain: int) -> None:
+    with walking_graph() as (client, pid_of), listening("joint_command", ros_domain, lockstep=False) as heard:
+        client.wait(lambda: len(heard.commands) > 5, 20.0, "no joint_command")
+        os.kill(pid_of("policy"), signal.SIGKILL)
+        client.wait(lambda: client.state is State.DAMP, 10.0, "the robot was not damped")
+        count = len(heard.commands)
+        client.wait(lambda: len(heard.commands) > count + 20, 10.0, "commands ended")
+        check_reaction(heard)
+        check_latched(client)
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_supervisor_that_is_killed_or_stopped_is_damped_by_the_watchdog(ros_domain: int, how: signal.Signals) -> None:
+    with walking_graph() as (client, pid_of), listening("joint_command", ros_domain, lockstep=False) as heard:
+        client.wait(lambda: bool(heard.watchdog), 20.0, "no watchdog")
+        assert not heard.watchdog[-1].damp
+        supervisor = pid_of("supervisor")
+        os.kill(supervisor, how)
+        start = time.monotonic()
+        try:
+            while not heard.watchdog[-1].damp:
+                assert time.monotonic() < start + 5.0, "the watchdog did not damp"
+                time.sleep(0.001)
+        finally:
+            if how is signal.SIGSTOP:
+                os.kill(supervisor, signal.SIGCONT)
+        took_s = time.monotonic() - start
+        if how is signal.SIGKILL:
+            assert heard.watchdog[-1].reason == "The supervisor has ended."
+            assert took_s < 0.1
+            return
+        # Simulated time waits for the late answer up to 0.5 s; 0.1 s of its own time later it is damped.
+        assert heard.watchdog[-1].reason == "No command of the supervisor for 100 ms."
+        client.wait(lambda: client.state is State.DAMP, 10.0, "the supervisor that goes on does not damp")
+        assert not client.press("supervisor/arm")[0]
+
+
+@pytest.mark.realtime
+def test_a_watchdog_that_is_killed_damps_the_robot(ros_domain: int) -> None:
+    with walking_graph() as (client, pid_of):
+        os.kill(pid_of("watchdog"), signal.SIGKILL)
+        client.wait(lambda: client.state is State.DAMP, 10.0, "the robot was not damped")
+        assert client.supervisor is not None and client.supervisor.reason.startswith("There is no watchdog")
+        assert client.press("supervisor/reset")[0]
+        granted, why = client.press("supervisor/arm")
+        assert not granted and why.startswith("There is no watchdog")
 
 
 def check_reaction(heard: Listener) -> None:
