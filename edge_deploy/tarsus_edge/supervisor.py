@@ -46,7 +46,7 @@ class State(IntEnum):
     DAMP = 3
     """As PASSIVE, but latched with a reason until reset; then it must be armed again."""
     SIT = 4
-    """The pose is held with stiffness that fades, until DAMP: the robot sinks slowly."""
+    """The pose is held with stiffness that fades, until DAMP. Nobody balances meanwhile: a free robot topples."""
 
 
 MOVING = (State.STAND, State.WALK, State.SIT)
