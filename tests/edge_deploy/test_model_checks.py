@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,8 +18,8 @@ from tarsus_edge import pretrained
 from tarsus_edge.model_checks import OPERATORS, refuse_unsafe
 
 
-def model(*nodes: onnx.NodeProto, **graph: object) -> bytes:
-    made = helper.make_model(helper.make_graph(list(nodes), "g", [], [], **graph))  # type: ignore[arg-type]
+def model(*nodes: onnx.NodeProto, **graph: Any) -> bytes:
+    made = helper.make_model(helper.make_graph(list(nodes), "g", [], [], **graph))
     return bytes(made.SerializeToString())
 
 

@@ -78,7 +78,9 @@ def test_commands_for_other_joints_are_rejected() -> None:
         rig.stamp_s, joint_names=names[::-1], position=ROBOT.default_pose[::-1], kp=ROBOT.kp[::-1], kd=ROBOT.kd[::-1]
     )
     assert rig.supervisor.on_policy_command(turned)  # another order is no other command
-    np.testing.assert_array_equal(rig.supervisor.commands.latest.position, ROBOT.default_pose)  # type: ignore[union-attr]
+    taken = rig.supervisor.commands.latest
+    assert taken is not None
+    np.testing.assert_array_equal(taken.position, ROBOT.default_pose)
 
 
 def test_a_command_before_any_state_is_rejected() -> None:

@@ -40,7 +40,7 @@ def test_levels_silence_and_faults() -> None:
     view.on_diagnostics(report("sim", DiagnosticStatus.ERROR, "Broken."), 12.0)
     assert not view.well(12.0) and len(view.faults) == 2
     assert view.level("policy", 12.5) == "ok" and view.level("policy", 12.51) == "silent"
-    assert view.as_json(13.0)["nodes"]["policy"] == {  # type: ignore[index]
+    assert view.as_json(13.0)["nodes"]["policy"] == {
         "level": "silent", "message": "The policy answers.", "heard_s_ago": 3.0, "values": {"rate": "50"}
     }  # fmt: skip
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from helpers.worlds import Make
@@ -23,8 +24,8 @@ def robot() -> RobotModel:
 def make(robot: RobotModel) -> Iterator[Make]:
     worlds: list[PyBulletWorld] = []
 
-    def build(count: int = 1, variations: list[BodyVariation] | None = None, **settings: object) -> PyBulletWorld:
-        worlds.append(PyBulletWorld(robot, WorldConfig(**settings), count, variations))  # type: ignore[arg-type]
+    def build(count: int = 1, variations: list[BodyVariation] | None = None, **settings: Any) -> PyBulletWorld:
+        worlds.append(PyBulletWorld(robot, WorldConfig(**settings), count, variations))
         return worlds[-1]
 
     yield build

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,9 +29,8 @@ from tarsus_nodes.load import KINDS, loaded
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.qos import command_qos
-from tarsus_nodes.ros_domain import VARIABLE, claimed_domain
 from tarsus_nodes.sim_request import SimRequest, make_request
-from tarsus_nodes.sim_session import Display, Session, launch_arguments
+from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
 
@@ -128,9 +126,7 @@ def loop(
         duration_s=seconds, command=(0.5, 0.0, 0.0), policy=policy, robot="g1", seed=0, gui=False, video=None,
         lockstep=False,
     )  # fmt: skip
-    with claimed_domain(os.environ) as domain:
-        os.environ[VARIABLE] = str(domain)
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with simulation_domain() as domain:
         plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), "patience_s": "0.0"})
         with Display() as display:
             found = LoopBench(request, domain, display, load).run(plan)

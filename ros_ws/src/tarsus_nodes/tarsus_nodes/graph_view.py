@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rich import box
@@ -86,7 +87,7 @@ class GraphView:
         """Whether somebody speaks, and nobody reports an error or has fallen silent."""
         return bool(self.nodes) and all(self.level(name, now_s) in ("ok", "warn") for name in self.nodes)
 
-    def as_json(self, now_s: float) -> dict[str, object]:
+    def as_json(self, now_s: float) -> dict[str, Any]:
         """Everything, ready for JSON."""
         s = self.supervisor
         return {

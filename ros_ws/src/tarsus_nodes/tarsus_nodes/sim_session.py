@@ -55,9 +55,7 @@ def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -
         TarsusError: when something cannot start or breaks on the way, or a signal ends the run.
     """
     with contextlib.ExitStack() as stack:
-        domain = stack.enter_context(claimed_domain(os.environ))
-        os.environ[VARIABLE] = str(domain)
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        domain = stack.enter_context(simulation_domain())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tarsus-sim-")))
         record = folder / "recording.npz" if request.video is not None else None
         arguments = launch_arguments(request, record)
@@ -70,6 +68,15 @@ def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -
             with Display() as display:
                 _film(request, record, display)
     return result
+
+
+@contextlib.contextmanager
+def simulation_domain() -> Iterator[int]:
+    """Hold a ROS domain for one simulation, and put this process and those it starts on it, on this machine alone."""
+    with claimed_domain(os.environ) as domain:
+        os.environ[VARIABLE] = str(domain)
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield domain
 
 
 def launch_arguments(request: SimRequest, record: Path | None) -> dict[str, str]:
