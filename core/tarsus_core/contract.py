@@ -141,6 +141,19 @@ class PolicyContract:
         """Width of the policy's input."""
         return sum(t.size * t.history for t in self.observation)
 
+    def place(self, term: str) -> tuple[int, ObservationTerm]:
+        """Index at which a term's values begin in the observation, and the term.
+
+        Raises:
+            KeyError: if the observation lacks it.
+        """
+        start = 0
+        for found in self.observation:
+            if found.name == term:
+                return start, found
+            start += found.size * found.history
+        raise KeyError(term)
+
     @property
     def action_size(self) -> int:
         """Width of the policy's output."""

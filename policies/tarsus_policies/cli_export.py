@@ -28,6 +28,10 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Annotated[Path, typer.Option(metavar="FILE.onnx", help="Policy file to write.")] = Path("policy.onnx"),
     checkpoint: Annotated[int | None, typer.Option(help="Number of a checkpoint; by default the newest.")] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(help="Measure at which speeds the policy walks, and correct its command inside the network."),
+    ] = True,
     score: Annotated[
         bool,
         typer.Option(
@@ -50,14 +54,19 @@ def export(
     console = Console(highlight=False, soft_wrap=True)
     found = exporting.read_checkpoint(run, checkpoint)
     console.print(f"Exporting {found.path}.", markup=False)
-    made = exporting.export_policy(found)
+    workers = available_cores()
+    with progress_bar("exporting") as say:
+        made = exporting.export_policy(found, calibrate, workers, say)
     file = made.file
     console.print(
         f"Torch and ONNX Runtime agree to {made.difference:.1e} on {made.observations} observations of walks."
     )
+    for axis, pairs in file.contract.provenance.get("calibration", {}).items():
+        told = ", ".join(f"{wanted:g}: {given:.3f}" for wanted, given in pairs)
+        console.print(f"Calibrated {axis} (wanted: given): {told or 'left as it is'}")
     if score:
         with progress_bar("scoring") as say:
-            result = score_policy(file, workers=available_cores(), progress=say)
+            result = score_policy(file, workers=workers, progress=say)
         file = with_scorecard(file, result.scorecard())
         Console().print(score_table(result))
         console.print(score_summary(result))

@@ -28,9 +28,11 @@ from tarsus_core.errors import ConfigError, PolicyFileError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
+from tarsus_policies.calibration import CalibratedCommand, calibrate
 from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
 from tarsus_policies.run_folder import RunFolder
+from tarsus_policies.score_pool import Say
 from tarsus_policies.settings import TrainSettings
 from tarsus_sim.walk_contract import walk_contract
 
@@ -142,8 +144,16 @@ def _strip(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def export_policy(checkpoint: Checkpoint) -> Exported:
+def export_policy(
+    checkpoint: Checkpoint, calibrated: bool = False, workers: int = 1, progress: Say | None = None
+) -> Exported:
     """Make the policy file of a checkpoint, without a scorecard.
+
+    Args:
+        checkpoint: what to export.
+        calibrated: whether to measure how the policy follows its command, and to put the inverse into the graph.
+        workers: processes that share those trials.
+        progress: called with the number of trials done and of all trials.
 
     Raises:
         ConfigError: if the checkpoint does not fit its settings.
@@ -151,8 +161,31 @@ def export_policy(checkpoint: Checkpoint) -> Exported:
         PolicyFileError: if torch and ONNX Runtime disagree, or the contract contradicts itself.
     """
     contract = walk_contract(checkpoint.settings.task)
-    robot = load_robot(checkpoint.settings.task.robot)
-    module = build_actor(checkpoint, contract)
+    actor, origin = build_actor(checkpoint, contract), provenance(checkpoint)
+    exported = prove_and_pack(actor, contract, origin)
+    if not calibrated:
+        return exported
+    found = calibrate(exported.file, workers, progress)
+    if found.idle:
+        return exported
+    return prove_and_pack(
+        CalibratedCommand(actor, contract, found), contract, {**origin, "calibration": found.as_dict()}
+    )
+
+
+def prove_and_pack(module: torch.nn.Module, contract: PolicyContract, origin: dict[str, Any]) -> Exported:
+    """Make the policy file of a network, with golden vectors, after proving ONNX Runtime against it.
+
+    Args:
+        module: observation (n, observation_size) in, action (n, action_size) out.
+        contract: without golden vectors and provenance.
+        origin: the provenance.
+
+    Raises:
+        RobotModelError: if the contract names a robot that is not known.
+        PolicyFileError: if torch and ONNX Runtime disagree, or the contract contradicts itself.
+    """
+    robot = load_robot(contract.robot)
     model = to_onnx(module, contract)
     network = Network(model, contract)
     seen = walk_observations(network, robot)
@@ -161,7 +194,7 @@ def export_policy(checkpoint: Checkpoint) -> Exported:
     contract = replace(
         contract,
         actuator=_plain(contract.actuator),
-        provenance=provenance(checkpoint),
+        provenance=origin,
         golden_observations=golden_rows(golden),
         golden_actions=golden_rows(run_torch(module, golden)),
     )

@@ -25,15 +25,6 @@ MOST_ERROR = 2.0
 """m/s: what leg odometry tells beyond is no velocity"""
 
 
-def _offset(contract: PolicyContract, term: str) -> int:
-    start = 0
-    for t in contract.observation:
-        if t.name == term:
-            return start
-        start += t.size * t.history
-    raise KeyError(term)
-
-
 class ReferenceGait(nn.Module):
     """Action (n, action_size) of the reference gait for observations (n, observation_size).
 
@@ -52,14 +43,14 @@ class ReferenceGait(nn.Module):
 
     def __init__(self, contract: PolicyContract, reference: GaitReference) -> None:
         super().__init__()
-        self.command_start = _offset(contract, "velocity_command")
-        self.phase_start = _offset(contract, "gait_phase")
-        self.gravity_start = _offset(contract, "projected_gravity")
-        self.rate_start = _offset(contract, "base_angular_velocity")
+        self.command_start = contract.place("velocity_command")[0]
+        self.phase_start = contract.place("gait_phase")[0]
+        self.gravity_start = contract.place("projected_gravity")[0]
+        self.rate_start, rate = contract.place("base_angular_velocity")
+        self.rate_scale = rate.scale
         odometry = [t for t in contract.observation if t.name == "leg_odometry"]
-        self.odometry_start = _offset(contract, "leg_odometry") if odometry else -1
+        self.odometry_start = contract.place("leg_odometry")[0] if odometry else -1
         self.odometry_scale = odometry[0].scale if odometry else 1.0
-        self.rate_scale = next(t.scale for t in contract.observation if t.name == "base_angular_velocity")
         self.reference = reference
         self.length = max(reference.leg_length_m, 1e-6)
         self.sweep = contract.gait.period_s / 4.0 / self.length

@@ -22,6 +22,7 @@ from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies import cli_export
 from tarsus_policies import export as exporting
+from tarsus_policies.calibration import CommandMap
 from tarsus_policies.export import Checkpoint, Exported, export_policy, prove, read_checkpoint
 from tarsus_policies.gait_actor import GaitActor, fresh_actor
 from tarsus_policies.run_folder import CheckpointError, RunFolder
@@ -193,6 +194,20 @@ def test_same_checkpoint_gives_the_same_bytes(exported: Exported, tmp_path: Path
     assert again.file.data == exported.file.data
 
 
+def test_calibrated_file_is_given_mapped_commands(
+    exported: Exported, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wanted 0.25 m/s does what 0.3 m/s does without the map, through ONNX Runtime."""
+    half = (((0.5, 0.6),), (), ())
+    monkeypatch.setattr(exporting, "calibrate", lambda *_: CommandMap(half, ((), (), ())))
+    mapped = export_policy(checkpoint, calibrated=True).file
+    assert mapped.contract.provenance["calibration"]["vx"] == [[0.5, 0.6]]
+    wanted, given = np.zeros((1, 47), np.float32), np.zeros((1, 47), np.float32)
+    wanted[0, 6], given[0, 6] = 0.25, 0.3
+    np.testing.assert_allclose(PolicySession(mapped).run(wanted), PolicySession(exported.file).run(given), atol=1e-6)
+    assert np.abs(PolicySession(mapped).run(given) - PolicySession(mapped).run(wanted)).max() > 1e-4
+
+
 def test_disagreeing_runtimes_are_refused(exported: Exported, checkpoint: Checkpoint) -> None:
     contract = exported.file.contract
     network = exporting.Network(exported.file.data, contract)
@@ -321,6 +336,7 @@ def test_command_writes_a_policy_that_loads(
     file = read_policy("policy.onnx")
     assert file.sha256[:12] in out
     assert file.contract.scorecard["runs"] == 2
+    # this one cannot walk: there is nothing to calibrate
     assert file.contract.graph_sha256 == exported.file.contract.graph_sha256
     PolicySession(file, load_robot("g1"))
     assert [p.name for p in tmp_path.iterdir()] == ["policy.onnx"]
