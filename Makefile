@@ -32,13 +32,14 @@ quote = '$(subst $(newline), ,$(subst ','\'',$1))'
 option = $(if $(value $1),--$(call lower,$1) $(call quote,$(value $1)))
 flag = $(if $(filter-out 0,$(value $1)),--$(call lower,$1))
 
-.PHONY: help sim test fuzz setup lint train score build clean
+.PHONY: help sim test fuzz faults setup lint train score build clean
 
 help:
 	@echo "make sim      walk a Unitree G1 in PyBullet under ROS 2 (until Ctrl-C, or for DURATION seconds)"
 	@echo "              DURATION=20 VX=0.5 VY=0 WZ=0 SEED=0 POLICY=file.onnx VIDEO=clip.mp4 GUI=1 LOCKSTEP=1"
 	@echo "make test     ruff, mypy and every test; ARGS=\"-k name\" goes to pytest"
 	@echo "make fuzz     120,000 random cases: policy files, messages, launch files, the state machine (20 minutes)"
+	@echo "make faults   harm the running graph in every known way, and time what it does; ARGS=\"5 32\" picks lines"
 	@echo "make lint     ruff and mypy alone"
 	@echo "make train    train a walking policy; ARGS=\"--minutes 5\" goes to tarsus train walk"
 	@echo "make score    measure a policy; POLICY=file.onnx, the one that ships if not given"
@@ -61,6 +62,10 @@ endif
 
 fuzz: setup
 	@exec .venv/bin/python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics $(value ARGS)
+
+faults:
+	@requirements/setup.sh sim
+	@exec .venv/bin/tarsus faults $(value ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

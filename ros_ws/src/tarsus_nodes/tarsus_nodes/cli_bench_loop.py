@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from diagnostic_msgs.msg import DiagnosticArray
 from rich import box
@@ -19,11 +18,10 @@ from rich.table import Table
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 
 from tarsus_core.cli import run_typer
-from tarsus_core.errors import ConfigError, StateError
+from tarsus_core.errors import ConfigError
 from tarsus_core.processes import available_cores
-from tarsus_core.robot_model import RobotModel
 from tarsus_edge.launcher import find_launch_file, load_plan
-from tarsus_nodes.conversions import joint_command
+from tarsus_nodes.command_check import CommandCheck
 from tarsus_nodes.graph_view import GraphView
 from tarsus_nodes.load import KINDS, loaded
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
@@ -33,30 +31,6 @@ from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
-
-
-class CommandCheck:
-    """Counts commands, and those that no actuator may get, whatever the supervisor thinks of them."""
-
-    def __init__(self, robot: RobotModel) -> None:
-        """Check against a robot's limits."""
-        self._robot = robot
-        self.heard = 0
-        self.unsafe = 0
-
-    def take(self, message: JointCommandMsg) -> None:
-        """Look at a command."""
-        self.heard += 1
-        try:
-            command = joint_command(message, self._robot.joint_names)
-            command.check()
-        except StateError:
-            self.unsafe += 1
-            return
-        r = self._robot
-        within = np.all(command.position >= r.position_lower) and np.all(command.position <= r.position_upper)
-        holds = not command.kp.any() or within  # a damping command carries the measured position
-        self.unsafe += not (holds and np.all(np.abs(command.effort) <= r.effort_limit_nm))
 
 
 class LoopBench(Session):

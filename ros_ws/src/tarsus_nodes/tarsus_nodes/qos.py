@@ -24,6 +24,10 @@ STATUS_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT
 """Status that a late subscriber must see at once, in order (supervisor/state)."""
 
 
+CLOCK_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+"""Simulated time (clock): the newest counts."""
+
+
 TRUTH_QOS = _profile(2000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Ground truth: what is measured from it must not depend on how busy the one is that measures; 40 s of it wait."""
 

@@ -15,7 +15,6 @@ from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
@@ -32,14 +31,12 @@ from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
-from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
+from tarsus_nodes.qos import CLOCK_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
 from tarsus_sim.camera import follow_in_window
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.recording import Recorder
-
-CLOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class SimNode(LifecycleNode):

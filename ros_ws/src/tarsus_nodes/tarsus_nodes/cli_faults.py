@@ -1,0 +1,135 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus faults``: harm the real graph in every way of the table, and see what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tarsus_core.cli import run_typer
+from tarsus_core.errors import ConfigError
+from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines
+from tarsus_nodes.faults.bench import FaultBench
+from tarsus_nodes.faults.table import Line, Seen, Verdict, render
+from tarsus_nodes.operator_client import OperatorError
+from tarsus_nodes.script import ros_script
+from tarsus_nodes.sim_session import simulation_domain
+
+app = typer.Typer(add_completion=False)
+LINES: tuple[Line, ...] = tuple(
+    sorted(
+        (*process_lines.LINES, *message_lines.LINES, *operator_lines.LINES, *file_lines.LINES),
+        key=lambda line: line.number,
+    )
+)
+
+
+def chosen(numbers: Sequence[str]) -> list[Line]:
+    """Lines by number: ``5`` is all of 5.1, 5.2 and so on; no number is all lines.
+
+    Raises:
+        ConfigError: for a number that no line has.
+    """
+    if not numbers:
+        return list(LINES)
+    found: list[Line] = []
+    for number in numbers:
+        mine = [line for line in LINES if number in (f"{line.number:g}", f"{int(line.number)}")]
+        if not mine:
+            known = ", ".join(f"{line.number:g}" for line in LINES)
+            raise ConfigError(f"There is no fault '{number}': the numbers are {known}.")
+        found += [line for line in mine if line not in found]
+    return found
+
+
+def in_graphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    """Lines that can share a graph; a line that ends it for others has one of its own."""
+    for wired in (False, True):
+        shared = [line for line in lines if line.wired is wired and not line.last]
+        if shared:
+            yield shared
+    for line in lines:
+        if line.last:
+            yield [line]
+
+
+def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
+    """Run lines in as few graphs as can be, and return their verdicts in the order of the table."""
+    verdicts: list[Verdict] = []
+    task = tell.add_task("starting", total=len(lines))
+    with simulation_domain(), ros_script() as check:
+        for group in in_graphs(lines):
+            left = list(group)
+            while left:  # a graph that breaks is a failed line, and the next line gets a new one
+                try:
+                    with FaultBench(wired=group[0].wired, check=check) as bench:
+                        while left:
+                            tell.update(task, description=left[0].fault)
+                            verdicts.append(_run(left.pop(0), bench))
+                            tell.advance(task)
+                            if not verdicts[-1].passed:
+                                break
+                except OperatorError as error:
+                    if not left:
+                        raise
+                    verdicts.append(Verdict.of(left.pop(0), Seen(str(error), False), 0))
+                    tell.advance(task)
+    return sorted(verdicts, key=lambda v: v.number)
+
+
+def _run(line: Line, bench: FaultBench) -> Verdict:
+    try:
+        seen = line.run(bench)
+    except OperatorError as error:
+        seen = Seen(str(error), False)
+    return Verdict.of(line, seen, bench.witness.check.unsafe)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@app.command()
+def faults(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Lines; all if none.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=100, help="Run so many times, and compare the verdicts.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> int:
+    """Inject faults into the real graph, in strict real time, and print what it did about them.
+
+    A robot walks in simulation, in the processes that run on the robot, too. Processes are killed and stopped, messages
+    lost, delayed and spoiled by a relay between the nodes, buttons pressed. Exit code 1 if a line fails, or its verdict
+    changes from one time to the next. Close other programs first: reactions are timed. Six minutes.
+    """
+    lines = chosen(numbers or [])
+    runs: list[list[Verdict]] = []
+    for _ in range(repeat):
+        with _progress() as progress:
+            runs.append(run_lines(lines, progress))
+        if not as_json:
+            console = Console(highlight=False)
+            console.print(render(runs[-1]))
+            passed = sum(v.passed for v in runs[-1])
+            console.print(f"{passed} of {len(runs[-1])} lines pass.")
+    stable = all([v.passed for v in run] == [v.passed for v in runs[0]] for run in runs)
+    if as_json:
+        print(json.dumps({"runs": [[v.as_dict() for v in run] for run in runs], "stable": stable}, allow_nan=False))
+    elif repeat > 1:
+        print("The verdicts are the same each time." if stable else "The verdicts differ from time to time.")
+    return 0 if stable and all(v.passed for run in runs for v in run) else 1
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry of the command table."""
+    return run_typer(app, "tarsus faults", argv)

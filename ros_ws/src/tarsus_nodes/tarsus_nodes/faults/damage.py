@@ -1,0 +1,109 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong with the messages of one topic. It knows no ROS node and no clock; time and chance come in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
+
+from tarsus_core.rotations import quat_from_rpy, quat_multiply
+
+JOINT = 3
+"""the joint that is spoiled where one is: the left knee of a G1"""
+
+KINDS = {
+    "drop": "lose this share of the messages (1: the cable is out)",
+    "delay": "deliver them this many seconds late",
+    "repeat": "deliver each this many times more",
+    "stale": "deliver the same message again and again, with its stamp",
+    "freeze": "deliver the same readings under new stamps",
+    "nan": "one number of each is no number",
+    "shift": "add this to every position, in rad",
+    "garble": "a value is missing",
+    "rename": "a joint has another name",
+    "tilt": "turn the orientation by this much about the x axis, in rad",
+    "back": "set the stamp back by this many seconds",
+}
+"""What ``Damage`` does, and what its value means."""
+
+
+class Damage:
+    """Spoils serialised messages of one type."""
+
+    def __init__(self, kind: str, value: float, message_type: Any, seed: int = 0) -> None:
+        """Choose what to do.
+
+        Raises:
+            KeyError: for a kind that is not among ``KINDS``.
+        """
+        if kind not in KINDS:
+            raise KeyError(kind)
+        self._kind, self._value, self._type = kind, value, message_type
+        self._rng = np.random.default_rng(seed)
+        self._first: bytes | None = None
+
+    def apply(self, data: bytes, now_s: float) -> list[tuple[float, bytes]]:
+        """Return what is delivered in place of a message, each with its time."""
+        kind, value = self._kind, self._value
+        if kind == "drop":
+            return [] if self._rng.random() < value else [(now_s, data)]
+        if kind == "delay":
+            return [(now_s + value, data)]
+        if kind == "repeat":
+            return [(now_s, data)] * (1 + int(value))
+        self._first = self._first or data
+        if kind == "stale":
+            return [(now_s, self._first)]
+        message = deserialize_message(data, self._type)
+        if kind == "freeze":
+            stamp = message.header.stamp
+            message = deserialize_message(self._first, self._type)
+            message.header.stamp = stamp
+        else:
+            _SPOIL[kind](message, value)
+        return [(now_s, bytes(serialize_message(message)))]
+
+
+def _nan(message: Any, _: float) -> None:
+    if hasattr(message, "orientation"):
+        message.orientation.x = math.nan
+    else:
+        message.position[JOINT] = math.nan
+
+
+def _shift(message: Any, value: float) -> None:
+    message.position = [position + value for position in message.position]
+
+
+def _garble(message: Any, _: float) -> None:
+    message.position = list(message.position)[:-1]
+
+
+def _rename(message: Any, _: float) -> None:
+    message.name[JOINT] = "tail_joint"
+
+
+def _tilt(message: Any, value: float) -> None:
+    o = message.orientation
+    turned = quat_multiply(quat_from_rpy(value, 0.0, 0.0), np.array([o.x, o.y, o.z, o.w]))
+    o.x, o.y, o.z, o.w = (float(v) for v in turned)
+
+
+def _back(message: Any, value: float) -> None:
+    stamp = message.clock if hasattr(message, "clock") else message.header.stamp
+    stamp.sec = max(0, stamp.sec - int(value))
+
+
+_SPOIL: dict[str, Callable[[Any, float], None]] = {
+    "nan": _nan,
+    "shift": _shift,
+    "garble": _garble,
+    "rename": _rename,
+    "tilt": _tilt,
+    "back": _back,
+}

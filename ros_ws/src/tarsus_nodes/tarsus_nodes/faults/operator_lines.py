@@ -1,0 +1,230 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Faults that come from outside the loop: rivals, remotes, velocity commands, motors, batteries, parameters."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import BatteryState
+from std_msgs.msg import Bool
+from tarsus_msgs.msg import JointCommand, MotorStates
+
+from tarsus_edge.supervisor import State
+from tarsus_nodes.faults.bench import FaultBench
+from tarsus_nodes.faults.judge import both, damped, walks_on
+from tarsus_nodes.faults.table import Line, Seen
+from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS
+
+SLOW_MPS = 0.15
+"""a robot that sways in place is slower than this"""
+# A remote: commands 0.5 m/s until it is killed.
+_REMOTE = """
+import time, rclpy
+from geometry_msgs.msg import TwistStamped
+rclpy.init()
+node = rclpy.create_node("remote")
+publisher = node.create_publisher(TwistStamped, "cmd_vel", 1)
+message = TwistStamped()
+message.twist.linear.x = 0.5
+while True:
+    publisher.publish(message)
+    time.sleep(0.05)
+"""
+
+
+def rival(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    node = bench.client.node
+    since_s = time.monotonic()
+    other = node.create_publisher(JointCommand, "joint_command", COMMAND_QOS)
+    try:
+        seen = damped(bench, since_s, 1000.0)
+        bench.client.press("supervisor/reset")
+        armed, why = bench.client.press("supervisor/arm")
+    finally:
+        node.destroy_publisher(other)
+    return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
+
+
+def velocity_stops(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    since_s = time.monotonic()
+    bench.drives = None
+    return _comes_to_rest(bench, since_s)
+
+
+def _comes_to_rest(bench: FaultBench, since_s: float) -> Seen:
+    slow = bench.until(lambda: bench.witness.slow_at(since_s, SLOW_MPS) is not None, 5.0)
+    if not slow or bench.client.state is not State.WALK:
+        return Seen(f"it did not stop; {bench.operator.reason or 'it walks on'}", False)
+    at_s = bench.witness.slow_at(since_s, SLOW_MPS) or since_s
+    rest_s = time.monotonic()
+    bench.wait(2.0)
+    moved = bench.witness.moved(rest_s)
+    return Seen(f"stands under the policy, {moved * 100:.0f} cm in 2 s", moved < 0.1, (at_s - since_s) * 1e3)
+
+
+def velocity_not_a_number(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    before = int(bench.witness.value("policy", "cmd_vel rejected") or 0)
+    bench.drives = np.array([math.nan, 0.0, 0.0])
+    since_s = time.monotonic()
+    seen = _comes_to_rest(bench, since_s)
+    bench.until(lambda: int(bench.witness.value("policy", "cmd_vel rejected") or 0) > before, 3.0)
+    count = int(bench.witness.value("policy", "cmd_vel rejected") or 0) - before
+    return both(Seen(f"{count} commands ignored", count > 0), seen)
+
+
+def velocity_too_fast(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    bench.drives = np.array([5.0, 0.0, 0.0])
+    bench.wait(1.5)
+    since_s = time.monotonic()
+    bench.wait(2.0)
+    speed = bench.witness.mean_speed(since_s)
+    walks = bench.client.state is State.WALK
+    return Seen(f"walks at {speed:.2f} m/s" if walks else f"damped: {bench.operator.reason}", walks and speed < 1.4)
+
+
+def remote_lost(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    remote = subprocess.Popen([sys.executable, "-c", _REMOTE])
+    try:
+        bench.until(lambda: bench.client.node.count_publishers("cmd_vel") > 1)
+        bench.drives = None
+        bench.wait(2.0)
+        walked = bench.witness.moved(time.monotonic() - 1.0)
+        since_s = time.monotonic()
+    finally:
+        remote.kill()
+        remote.wait()
+    return both(Seen(f"{walked:.2f} m in the last second of the remote", walked > 0.25), _comes_to_rest(bench, since_s))
+
+
+def _motors(bench: FaultBench, temperature_c: float, error: int = 0) -> float:
+    names = bench.robot.joint_names
+    temperatures, errors = [40.0] * len(names), [0] * len(names)
+    temperatures[3], errors[3] = temperature_c, error
+    publisher = bench.client.node.create_publisher(MotorStates, "motor_states", STATUS_QOS)
+    bench.until(lambda: publisher.get_subscription_count() > 0)
+    since_s = time.monotonic()
+    publisher.publish(MotorStates(name=list(names), temperature=temperatures, error=errors))
+    bench.wait(0.1)
+    bench.client.node.destroy_publisher(publisher)
+    return since_s
+
+
+def hot_motor(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    _motors(bench, 110.0)
+    warned = bench.until(lambda: bench.witness.view.level("supervisor", time.monotonic()) == "warn", 3.0)
+    said = bench.witness.view.nodes["supervisor"].message if warned else "no warning"
+    walks = bench.client.state is State.WALK
+    seen = damped(bench, _motors(bench, 121.0), 50.0)
+    _motors(bench, 40.0)
+    return both(Seen(f"at 110 C: {said}", warned and walks), replace(seen, text=f"at 121 C {seen.text}"))
+
+
+def motor_error(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    seen = damped(bench, _motors(bench, 40.0, 7), 50.0)
+    _motors(bench, 40.0)
+    return seen
+
+
+def _battery(bench: FaultBench, share: float) -> float:
+    publisher = bench.client.node.create_publisher(BatteryState, "battery_state", STATUS_QOS)
+    bench.until(lambda: publisher.get_subscription_count() > 0)
+    since_s = time.monotonic()
+    publisher.publish(BatteryState(percentage=share))
+    bench.wait(0.3)
+    bench.client.node.destroy_publisher(publisher)
+    return since_s
+
+
+def low_battery(bench: FaultBench) -> Seen:
+    bench.to_passive()
+    _battery(bench, 0.15)
+    armed, why = bench.client.press("supervisor/arm")
+    _battery(bench, 1.0)
+    bench.to_walk()
+    since_s = _battery(bench, 0.05)
+    sat = bench.until(lambda: bench.witness.in_state(State.SIT, since_s) is not None)
+    down = bench.until(lambda: bench.client.state is State.DAMP)
+    reason = bench.operator.reason
+    _battery(bench, 1.0)
+    at_s = bench.witness.in_state(State.SIT, since_s)
+    text = f"at 15 % arming: {why} At 5 %: {'halts, sits' if sat else 'does not sit'}, then {reason or 'nothing'}"
+    return Seen(text, not armed and sat and down, None if at_s is None else (at_s - since_s) * 1e3)
+
+
+def bad_parameter(bench: FaultBench) -> Seen:
+    """Values out of range and read-only ones, some of them together with a good one, which must not be taken either."""
+    bench.to_walk()
+    good, outside = Parameter("run_until_s", value=1e6), Parameter("run_until_s", value=-5.0)
+    fixed = Parameter("lockstep", value=True)
+    asked = (("sim", (outside,)), ("sim", (good, fixed)), ("supervisor", (Parameter("tilt_damp_rad", value=3.0),)))
+    granted = 0
+    for node, parameters in asked:
+        client = bench.client.node.create_client(SetParametersAtomically, f"{node}/set_parameters_atomically")
+        bench.client.wait(client.service_is_ready, 10.0, f"The node '{node}' has no parameter service.")
+        future = client.call_async(
+            SetParametersAtomically.Request(parameters=[p.to_parameter_msg() for p in parameters])
+        )
+        bench.client.wait(future.done, 10.0, f"The node '{node}' did not answer.")
+        granted += future.result().result.successful
+        bench.client.node.destroy_client(client)
+    kept = bench.client.parameters("sim", "run_until_s")[0] < 0.0
+    text = f"{len(asked) - granted} of {len(asked)} rejected, {'nothing' if kept else 'a part'} was taken"
+    return both(Seen(text, not granted and kept), walks_on(bench, 1.0))
+
+
+def emergency_stop(state: State) -> Line:
+    """The button, in one state."""
+
+    def run(bench: FaultBench) -> Seen:
+        {State.PASSIVE: bench.to_passive, State.STAND: bench.to_stand, State.WALK: bench.to_walk}[state]()
+        publisher = bench.client.node.create_publisher(Bool, "emergency_stop", STATUS_QOS)
+        bench.until(lambda: publisher.get_subscription_count() > 0)
+        try:
+            since_s = time.monotonic()
+            publisher.publish(Bool(data=True))
+            bench.until(lambda: bench.witness.in_state(State.DAMP, since_s) is not None)
+            at_s = bench.witness.in_state(State.DAMP, since_s)
+            seen = damped(bench, since_s, 50.0)
+            bench.client.press("supervisor/reset")
+            armed = bench.client.press("supervisor/arm")[0]
+        finally:
+            publisher.publish(Bool(data=False))
+            bench.wait(0.3)
+            bench.client.node.destroy_publisher(publisher)
+        if at_s is None or armed:
+            return Seen("armed while it was pressed" if armed else "it was not damped", False)
+        return replace(seen, reaction_ms=(at_s - since_s) * 1e3) if state is State.PASSIVE else seen
+
+    number = {State.PASSIVE: 32.1, State.STAND: 32.2, State.WALK: 32.3}[state]
+    return Line(number, f"emergency stop in {state.name}", "damped within 50 ms; no arming while pressed", run)
+
+
+LINES = (
+    Line(17, "a second publisher of joint_command", "damped within 1 s; arming is refused", rival),
+    Line(21.1, "cmd_vel stops", "zero after 0.5 s, then stands", velocity_stops),
+    Line(21.2, "cmd_vel is no number", "ignored; zero after 0.5 s, then stands", velocity_not_a_number),
+    Line(21.3, "cmd_vel of 5 m/s", "clamped to what was trained", velocity_too_fast),
+    Line(22, "the remote's process killed", "zero after 0.5 s, then stands", remote_lost),
+    Line(27.1, "a motor at 110, then 121 C", "warns and takes torque; damped within 50 ms", hot_motor),
+    Line(27.2, "a motor's error flag", "damped within 50 ms", motor_error),
+    Line(28, "battery at 15 %, then 5 %", "arming is refused; halts and sits", low_battery),
+    Line(29, "parameters that cannot be, at run time", "rejected; walks on", bad_parameter),
+    emergency_stop(State.PASSIVE),
+    emergency_stop(State.STAND),
+    emergency_stop(State.WALK),
+)

@@ -1,0 +1,143 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of processes and of the machine: killed, stopped, interrupted, started again, starved."""
+
+from __future__ import annotations
+
+import io
+import signal
+import time
+from dataclasses import replace
+
+from tarsus_edge.launcher import LaunchRun
+from tarsus_edge.supervisor import State
+from tarsus_nodes.faults.bench import FaultBench, processes_of, stopped
+from tarsus_nodes.faults.judge import damped
+from tarsus_nodes.faults.table import Line, Seen
+from tarsus_nodes.load import loaded
+
+STARVED_S = 10.0
+CYCLES = 3
+
+
+def policy_killed(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    return damped(bench, bench.signal("policy", signal.SIGKILL), 100.0)
+
+
+def policy_stopped(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    with stopped(bench, "policy") as since_s:
+        return damped(bench, since_s, 150.0)
+
+
+def _watchdog_damps(bench: FaultBench, since_s: float, limit_ms: float) -> Seen:
+    bench.until(lambda: bench.witness.watchdog_at(since_s) is not None)
+    at_s = bench.witness.watchdog_at(since_s)
+    if at_s is None:
+        return Seen("the watchdog did not damp", False)
+    reason = bench.witness.watchdog[-1][1].reason
+    held = bench.until(lambda: bench.witness.view.level("sim", time.monotonic()) == "error")
+    said = "the simulator obeys" if held else "the simulator does not obey"
+    reaction = (at_s - since_s) * 1e3
+    return Seen(f"the watchdog damps: {reason} {said}", held and reaction <= limit_ms, reaction)
+
+
+def supervisor_killed(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    return _watchdog_damps(bench, bench.signal("supervisor", signal.SIGKILL), 100.0)
+
+
+def supervisor_stopped(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    with stopped(bench, "supervisor") as since_s:
+        return _watchdog_damps(bench, since_s, 150.0)
+
+
+def respawned(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    bench.signal("supervisor", signal.SIGKILL)
+    spec = next(p for p in bench.plan.processes if p.name.startswith("supervisor"))
+    bench.until(lambda: bool(bench.witness.watchdog) and bench.witness.watchdog[-1][1].damp)
+    with LaunchRun(replace(bench.plan, processes=(spec,), messages=()), screen=io.StringIO()):
+        start_s = time.monotonic()
+        came = bench.until(lambda: bench.witness.in_state(State.PASSIVE, start_s) is not None, 30.0)
+        armed = bench.client.supervisor is not None and bench.client.supervisor.armed
+        walked = came and bench.client.press("supervisor/walk")[0]
+    state = bench.client.state.name if bench.client.state is not None else "nothing"
+    text = f"back after {time.monotonic() - start_s:.1f} s as {state}, {'armed' if armed else 'disarmed'}"
+    return Seen(text if came else "it did not come back", came and not armed and not walked)
+
+
+def watchdog_killed(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    seen = damped(bench, bench.signal("watchdog", signal.SIGKILL), 100.0)
+    bench.client.press("supervisor/reset")
+    armed, why = bench.client.press("supervisor/arm")
+    return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
+
+
+def interrupted(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    since_s = time.monotonic()
+    bench.launch.stop("interrupted")
+    reaction = bench.damping_ms(since_s)
+    bench.launch.wait(20.0)
+    took_s = time.monotonic() - since_s
+    codes = set(bench.launch.exit_codes.values())
+    left = processes_of(bench.domain)
+    text = f"damped, all ended after {took_s:.1f} s with exit codes {sorted(map(str, codes))}, {len(left)} left"
+    return Seen(text, reaction is not None and took_s < 5.0 and codes == {0} and not left, reaction)
+
+
+def starved(kind: str) -> Line:
+    """Every core, or most of the memory, is taken by others."""
+
+    def run(bench: FaultBench) -> Seen:
+        bench.to_walk()
+        since_s = time.monotonic()
+        with loaded(kind):
+            bench.wait(STARVED_S)
+        down_s = bench.witness.damped_at(since_s)
+        commands = list(bench.witness.commands)
+        burst = max((sum(1 for d in commands if c.time_s <= d.time_s < c.time_s + 0.1) for c in commands), default=0)
+        if down_s is not None:
+            text = f"damped after {down_s - since_s:.1f} s: {bench.operator.reason}"
+        else:
+            text = f"walks on at {bench.witness.mean_speed(since_s):.2f} m/s"
+        # 5 control periods in 0.1 s, and a few that were late by less than a period
+        return Seen(f"{text}; at most {burst} commands in 0.1 s", bool(commands) and burst <= 10)
+
+    what = {"cpu": "a process that computes on every core", "memory": "four fifths of the free memory taken"}[kind]
+    number = {"cpu": 13.1, "memory": 13.2}[kind]
+    return Line(number, what, "late cycles are skipped, never in a burst; damped if it lasts; nothing unsafe", run)
+
+
+def cycled(bench: FaultBench) -> Seen:
+    """Further graphs, one after the other, beside this one's end."""
+    bench.launch.stop("the next cycles")
+    bench.launch.wait(20.0)
+    worst_s = 0.0
+    for _ in range(CYCLES):
+        start_s = time.monotonic()
+        with FaultBench() as other:
+            worst_s = max(worst_s, time.monotonic() - start_s)
+            other.witness.begin()
+        left = processes_of(bench.domain)
+        if left:
+            return Seen(f"left behind: {left[0]}", False)
+    return Seen(f"{CYCLES} starts and stops, nothing left; the slowest start took {worst_s:.1f} s", True)
+
+
+LINES = (
+    Line(1.1, "policy process killed (SIGKILL)", "damped within 100 ms, latched", policy_killed, last=True),
+    Line(1.2, "policy process stopped (SIGSTOP)", "damped within 150 ms, latched", policy_stopped),
+    Line(2.1, "supervisor process killed (SIGKILL)", "the watchdog damps within 100 ms", supervisor_killed, last=True),
+    Line(2.2, "supervisor process stopped (SIGSTOP)", "the watchdog damps within 150 ms", supervisor_stopped),
+    Line(3, "watchdog killed (SIGKILL)", "damped within 100 ms; arming is refused", watchdog_killed, last=True),
+    Line(4, "SIGINT", "damped; all ended within 5 s with exit code 0, none left", interrupted, last=True),
+    starved("cpu"),
+    starved("memory"),
+    Line(30, "supervisor killed and started again", "comes back passive and disarmed", respawned, last=True),
+    Line(31, f"{CYCLES} starts and stops in a row", "no process is left", cycled, last=True),
+)

@@ -1,0 +1,113 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus faults``: lines are chosen and share graphs as they can, a relay spoils a real topic, a real line passes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from helpers.ros import Ros
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from tarsus_core import cli
+from tarsus_core.errors import ConfigError
+from tarsus_nodes.cli_faults import LINES, chosen, in_graphs
+from tarsus_nodes.faults.relay import FaultRelay, remappings
+from tarsus_nodes.faults.table import Line, Seen, Verdict, render
+from tarsus_nodes.qos import STATUS_QOS, sensor_qos
+
+TARSUS = [sys.executable, "-c", "import sys; from tarsus_core.cli import main; sys.exit(main(sys.argv[1:]))"]
+
+
+def line(number: float, wired: bool = False, last: bool = False) -> Line:
+    return Line(number, "a fault", "nothing", lambda bench: Seen("", True), wired, last)
+
+
+def test_lines_are_chosen_by_number_or_part() -> None:
+    assert chosen([]) == list(LINES)
+    assert [found.number for found in chosen(["5"])] == [5.1, 5.2, 5.3]
+    assert [found.number for found in chosen(["5.2", "5", "3"])] == [5.2, 5.1, 5.3, 3]
+    with pytest.raises(ConfigError, match="no fault '99'"):
+        chosen(["99"])
+
+
+def test_numbers_are_those_of_the_table_and_unique() -> None:
+    numbers = [found.number for found in LINES]
+    assert len(set(numbers)) == len(numbers)
+    assert {int(n) for n in numbers} <= set(range(1, 33))
+
+
+def test_a_line_that_ends_its_graph_has_one_of_its_own() -> None:
+    a, b, c, d, e = line(1, last=True), line(2), line(3, wired=True), line(4), line(5, wired=True, last=True)
+    assert list(in_graphs([a, b, c, d, e])) == [[b, d], [c], [a], [e]]
+
+
+def test_an_unsafe_command_fails_whatever_was_seen() -> None:
+    good, bad = (Verdict.of(line(1), Seen("walks on", True, 12.34), unsafe) for unsafe in (0, 2))
+    assert (good.passed, good.reaction_ms) == (True, 12.3)
+    assert not bad.passed
+    assert bad.seen == "2 unsafe commands; walks on"
+    assert json.loads(json.dumps(bad.as_dict()))["unsafe_commands"] == 2
+    assert render([good, bad]).row_count == 2
+
+
+def test_unknown_line_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["faults", "77"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "no fault '77'" in said
+
+
+def test_topics_are_led_over_the_wire() -> None:
+    assert remappings("policy") == ("-r", "policy/command:=wire/policy/command")
+    assert "joint_command:=wire/joint_command" in remappings("sim")
+    assert remappings("supervisor") == ()
+
+
+def test_relay_passes_on_then_spoils_then_passes_on_again(session: Ros) -> None:
+    session.node(FaultRelay)
+    node = session.node(Node, "ends")
+    heard: list[Any] = []
+    told: list[dict[str, Any]] = []
+    node.create_subscription(JointState, "joint_states", heard.append, sensor_qos(False))
+    node.create_subscription(String, "faults/injected", lambda m: told.append(json.loads(m.data)), STATUS_QOS)
+    source = node.create_publisher(JointState, "wire/joint_states", sensor_qos(False))
+    inject = node.create_publisher(String, "faults/inject", STATUS_QOS)
+
+    def first_position(what: float) -> bool:
+        source.publish(JointState(name=["a", "b"], position=[0.5, 0.25]))
+        session.spin_for(0.01)
+        return bool(heard) and heard[-1].position[0] == what
+
+    session.spin_until(lambda: first_position(0.5), what="a message that was passed on")
+    asked = {"id": 4, "kind": "shift", "topics": ["joint_states"], "value": 1.0}
+    before_s = time.monotonic()
+    inject.publish(String(data=json.dumps(asked)))
+    session.spin_until(lambda: first_position(1.5), what="a message that was spoiled")
+    session.spin_until(lambda: bool(told), what="the word of the relay")
+    assert told[0]["id"] == 4
+    assert before_s <= told[0]["time_s"] <= time.monotonic()
+    inject.publish(String(data=json.dumps({"id": 5, "kind": "", "topics": [], "value": 0.0})))
+    session.spin_until(lambda: first_position(0.5), what="a message that was passed on again")
+
+
+@pytest.mark.graph
+@pytest.mark.slow
+@pytest.mark.realtime
+def test_emergency_stop_and_a_cut_wire_in_the_real_graph() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    done = subprocess.run(
+        [*TARSUS, "faults", "15", "32.1", "--json"], capture_output=True, text=True, timeout=240, env=environment
+    )
+    (run,) = json.loads(done.stdout)["runs"]
+    assert [v["number"] for v in run] == [15, 32.1]
+    assert all(v["passed"] for v in run), run
+    assert done.returncode == 0, done.stderr
