@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("tarsus_policies.cli_score:main", "measure how well a policy walks"),
     "bench": ("tarsus_policies.cli_bench:main", "measure speed against the bare engine: tarsus bench sim"),
     "bench loop": ("tarsus_nodes.cli_bench_loop:main", "measure how well the running graph keeps its time"),
+    "bench endurance": ("tarsus_nodes.cli_bench_endurance:main", "start and stop a thousand times, walk for an hour"),
     "faults": ("tarsus_nodes.cli_faults:main", "harm the running graph in every known way, and time what it does"),
     "adopt": ("tarsus_policies.cli_adopt:main", "give an ONNX policy of another project a contract"),
     "keygen": ("tarsus_edge.cli_sign:keygen_main", "make a key pair to sign policies with"),

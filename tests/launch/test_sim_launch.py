@@ -16,6 +16,7 @@ from helpers.ros import ros
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchError, LaunchPlan, load_plan
 from tarsus_edge.launcher.parameters import ParameterDocument
+from tarsus_nodes.lifecycle_manager_node import LifecycleManagerNode
 from tarsus_nodes.policy_node import PolicyNode
 from tarsus_nodes.sim_node import SimNode
 from tarsus_nodes.supervisor_node import SupervisorNode
@@ -23,7 +24,13 @@ from tarsus_nodes.watchdog_node import WatchdogNode
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILE = LAUNCH / "sim.launch.xml"
-NODES = {"sim": SimNode, "policy": PolicyNode, "supervisor": SupervisorNode, "watchdog": WatchdogNode}
+NODES = {
+    "sim": SimNode,
+    "policy": PolicyNode,
+    "supervisor": SupervisorNode,
+    "watchdog": WatchdogNode,
+    "lifecycle_manager": LifecycleManagerNode,
+}
 
 
 def plan(**arguments: str) -> LaunchPlan:
@@ -44,9 +51,10 @@ def by_node(made: LaunchPlan) -> dict[str, dict[str, Any]]:
     return {str(process.node).lstrip("/"): parameters(process) for process in made.processes}
 
 
-def test_it_starts_four_nodes_on_one_policy_and_one_robot() -> None:
+def test_it_starts_the_nodes_on_one_policy_and_one_robot_and_their_manager() -> None:
     nodes = by_node(plan(robot="g1", lockstep="true"))
     assert set(nodes) == set(NODES)
+    assert nodes.pop("lifecycle_manager") == {}
     for name, values in nodes.items():
         assert values["lockstep"] is True
         assert values.get("robot") == (None if name == "watchdog" else "g1")
@@ -82,10 +90,15 @@ def test_without_a_policy_both_nodes_get_the_one_that_ships() -> None:
     assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == ""
 
 
-def test_only_the_end_of_the_simulator_ends_the_launch() -> None:
-    required = {str(p.node).lstrip("/"): p.required for p in plan().processes}
-    assert required == {"sim": True, "supervisor": False, "policy": False, "watchdog": False}
+def test_the_end_of_simulator_or_manager_ends_the_launch() -> None:
+    required = {str(p.node).lstrip("/") for p in plan().processes if p.required}
+    assert required == {"sim", "lifecycle_manager"}
+
+
+def test_what_ends_is_started_again_where_that_is_asked_for() -> None:
     assert not any(p.respawn for p in plan().processes)
+    respawned = {str(p.node).lstrip("/") for p in plan(respawn="true").processes if p.respawn}
+    assert respawned == {"policy", "supervisor", "watchdog"}
 
 
 def test_every_argument_is_described() -> None:

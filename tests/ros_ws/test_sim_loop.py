@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from tarsus_core.errors import ConfigError, SimulationError
+from tarsus_core.errors import ConfigError, SimulationError, StateError
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import GroundTruth, JointCommand, RobotState
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
@@ -141,6 +141,27 @@ def test_the_recording_holds_the_states_and_the_commands_that_answered_them(benc
         for field in dataclasses.fields(RobotState)[2:-1]:  # the last is what no robot measures
             assert getattr(shown, field.name).tobytes() == getattr(kept, field.name).tobytes()
         assert record.command_position[row].tobytes() == b.stand(shown.stamp_s).position.tobytes()
+
+
+def test_a_push_goes_where_the_robot_faces(bench: Callable[..., Bench]) -> None:
+    """Its trunk swings more than the 6 N.s of 33 kg say, 0.18 m/s: the feet stay where they are."""
+    gained = []
+    for side in (1.0, -1.0):
+        b = bench(lockstep=True)
+        b.run_to(0.4)
+        b.loop.release()
+        b.loop.run_until(0.6)
+        b.wait(lambda b=b: b.states[-1].stamp_s >= 0.6 - 1e-9)
+        b.loop.push(np.array([6.0 * side, 0.0, 0.0]))
+        b.loop.run_until(0.7)
+        b.wait(lambda b=b: b.states[-1].stamp_s >= 0.7 - 1e-9)
+        gained.append(b.truths[-1].linear_velocity_base_in_world)
+    between = 0.5 * (gained[0] - gained[1])
+    assert 0.1 < between[0] < 0.6
+    assert abs(between[1]) < 0.05
+    for impossible in ([np.nan, 0.0, 0.0], [0.0, 2000.0, 0.0]):
+        with pytest.raises(StateError, match="push"):
+            b.loop.push(np.array(impossible))
 
 
 def test_the_gantry_holds_until_released(bench: Callable[..., Bench]) -> None:

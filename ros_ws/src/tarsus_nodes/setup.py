@@ -7,7 +7,10 @@ from xml.etree import ElementTree
 from setuptools import find_packages, setup
 
 NAME = "tarsus_nodes"
-NODES = ["sim_node", "policy_node", "supervisor_node", "watchdog_node", "teleop_node", "operator_node"]
+NODES = [
+    *("sim_node", "policy_node", "supervisor_node", "watchdog_node", "lifecycle_manager_node"),
+    *("teleop_node", "operator_node"),
+]
 
 manifest = ElementTree.parse("package.xml")
 

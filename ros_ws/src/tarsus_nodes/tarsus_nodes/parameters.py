@@ -9,7 +9,7 @@ from typing import TypeVar
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
-Value = TypeVar("Value", bool, int, float, str)
+Value = TypeVar("Value", bool, int, float, str, list[str])
 
 TRUSTED_KEYS = (
     "Public key file, or folder of them (*.pub): a policy that none of them has signed is refused; "

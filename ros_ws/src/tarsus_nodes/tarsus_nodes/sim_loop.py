@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError, SimulationError, StateError
+from tarsus_core.rotations import quat_from_rpy, quat_rotate, yaw_from_quat
 from tarsus_core.state import GroundTruth, JointCommand, RobotState, damping_command
 from tarsus_edge.schedule import ControlSchedule
 from tarsus_nodes.sim_timing import LoopStatistics, Pacer
@@ -24,6 +26,10 @@ START_SPREAD_RAD = 0.05
 """the joint angles of the hanging robot are drawn within this of the default pose"""
 REPEAT_S = 0.1
 """s of steady time after which lockstep publishes a state again that has no answer: a reader may have come late"""
+PUSH_S = 0.1
+"""s that a push lasts"""
+MOST_PUSH_NS = 1000.0
+"""N.s: thirty times the weight of a G1 for 0.1 s"""
 START_PATIENCE_S = 120.0
 """s of steady time for the first answer in lockstep: the other nodes are still loading"""
 
@@ -176,6 +182,19 @@ class SimLoop:
             hung = self._gantry.holds
             self._gantry.release()
         return hung
+
+    def push(self, impulse_ns: NDArray[np.float64]) -> None:
+        """Push the torso for ``PUSH_S``, by an impulse (3,) in N.s in the heading frame (x where the base faces, z up).
+
+        Raises:
+            StateError: for an impulse that is not finite, or larger than ``MOST_PUSH_NS``.
+        """
+        if not np.isfinite(impulse_ns).all() or np.linalg.norm(impulse_ns) > MOST_PUSH_NS:
+            raise StateError(f"A push of {impulse_ns.tolist()} N.s cannot be: give at most {MOST_PUSH_NS:g} N.s.")
+        with self._lock:
+            yaw = yaw_from_quat(self._world.read()[0].orientation_base_to_world)
+            force = quat_rotate(quat_from_rpy(0.0, 0.0, float(yaw[0])), impulse_ns) / PUSH_S
+            self._world.push(0, force, PUSH_S)
 
     def put_back(self) -> None:
         """Hang the robot at its start again; simulated time goes on, and the command in force is dropped."""

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -31,7 +33,7 @@ from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_node
-from tarsus_nodes.qos import CLOCK_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
+from tarsus_nodes.qos import CLOCK_QOS, COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
 from tarsus_sim.camera import follow_in_window
@@ -43,9 +45,10 @@ class SimNode(LifecycleNode):
     """Simulates one robot. Configure loads it, hanging in a gantry; activate lets time run.
 
     Publishes ``joint_states``, ``imu/data`` and ``clock`` each physics step (200 Hz), ``ground_truth/odom`` each
-    control period, ``robot_description`` once; subscribes ``joint_command``. Services: ``sim/release`` lets the gantry
-    go, ``sim/reset`` hangs the robot at its start again, ``sim/reset_statistics`` answers with the statistics so far as
-    JSON and counts anew. Physics runs in a thread of its own; this node's executor only hands it the newest command.
+    control period, ``robot_description`` once; subscribes ``joint_command``, ``watchdog/state`` and ``sim/push`` (an
+    impulse on the torso in N.s, heading frame). Services: ``sim/release`` lets the gantry go, ``sim/reset`` hangs the
+    robot at its start again, ``sim/reset_statistics`` answers with the statistics so far as JSON and counts anew.
+    Physics runs in a thread of its own; this node's executor only hands it the newest command.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -106,6 +109,7 @@ class SimNode(LifecycleNode):
         self._description = self.create_publisher(String, "robot_description", STATUS_QOS)
         self.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep))
         self.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
+        self.create_subscription(Vector3, "sim/push", self._on_push, COMMAND_QOS)
         for name in ("release", "reset", "reset_statistics"):
             self.create_service(Trigger, f"sim/{name}", getattr(self, f"_on_{name}"))
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -219,6 +223,14 @@ class SimNode(LifecycleNode):
     def _on_watchdog(self, message: WatchdogState) -> None:
         if self._loop is not None:
             self._loop.hold(message.reason if message.damp else "")
+
+    def _on_push(self, message: Vector3) -> None:
+        if self._loop is None:
+            return
+        try:
+            self._loop.push(np.array([message.x, message.y, message.z]))
+        except StateError as error:
+            self.get_logger().warning(str(error))
 
     def _on_release(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._loop is None:

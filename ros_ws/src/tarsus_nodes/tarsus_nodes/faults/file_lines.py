@@ -63,7 +63,7 @@ def refused(make: Callable[[PolicyFile], bytes]) -> Callable[[FaultBench], Seen]
             path.write_bytes(make(read_policy(pretrained_policy(ROBOT))))
             plan = load_plan(find_launch_file("sim"), {"policy": str(path), "robot": ROBOT})
             spec = next(p for p in plan.processes if p.name.startswith("policy"))
-            spec = replace(spec, command=(*spec.command, "-r", f"__ns:={NAMESPACE}"))
+            spec = replace(spec, command=(*spec.command, "-r", f"__ns:={NAMESPACE}", "-p", "autostart:=true"))
             said = io.StringIO()
             start_s = time.monotonic()
             with LaunchRun(replace(plan, processes=(spec,), messages=()), screen=said) as launch:

@@ -68,8 +68,10 @@ class Witness:
 
     def close(self) -> None:
         """Stop to listen."""
-        self._context.try_shutdown()
+        self._executor.shutdown()
         self._thread.join()
+        self.node.destroy_node()
+        self._context.try_shutdown()
 
     def begin(self) -> None:
         """Forget what was heard."""

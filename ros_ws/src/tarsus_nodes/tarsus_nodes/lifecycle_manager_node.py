@@ -1,0 +1,215 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Node ``lifecycle_manager``: brings the graph up in order, watches it, and starts it anew when a part was lost."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.msg import State as StateMsg
+from lifecycle_msgs.msg import Transition as TransitionMsg
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+from tarsus_edge.bringup import Aim, Bringup, Stage, Transition
+from tarsus_nodes.diagnostics import Diagnostics, Report
+from tarsus_nodes.parameters import declare
+from tarsus_nodes.process import Finished, run_node
+
+PERIOD_S = 0.1
+"""s between two looks at the graph"""
+HEARTBEAT_S = 0.25
+"""s between two questions to a node for its state, as nav2's bond"""
+
+_STAGES = {
+    StateMsg.PRIMARY_STATE_UNCONFIGURED: Stage.UNCONFIGURED,
+    StateMsg.PRIMARY_STATE_INACTIVE: Stage.INACTIVE,
+    StateMsg.PRIMARY_STATE_ACTIVE: Stage.ACTIVE,
+}
+_TRANSITIONS = {
+    "configure": TransitionMsg.TRANSITION_CONFIGURE,
+    "activate": TransitionMsg.TRANSITION_ACTIVATE,
+    "deactivate": TransitionMsg.TRANSITION_DEACTIVATE,
+    "cleanup": TransitionMsg.TRANSITION_CLEANUP,
+}
+
+
+class Managed:
+    """What is known of one lifecycle node."""
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.name = name
+        self.stage = Stage.LOST
+        self.heard_s = -1e9
+        self.busy = False
+        self._node = node
+        self._asked: Future | None = None
+        self._asked_s = -1e9
+        self._get = node.create_client(GetState, f"{name}/get_state")
+        self._change = node.create_client(ChangeState, f"{name}/change_state")
+
+    def beat(self, now_s: float, timeout_s: float) -> None:
+        """Ask for its state, and count it as lost when it has not answered for long."""
+        if self.busy:
+            return
+        if self._asked is not None and now_s - self._asked_s > timeout_s:
+            self._get.remove_pending_request(self._asked)
+            self._asked = None
+        if self._asked is None and now_s - self._asked_s >= HEARTBEAT_S and self._get.service_is_ready():
+            self._asked, self._asked_s = self._get.call_async(GetState.Request()), now_s
+            self._asked.add_done_callback(self._on_state)
+        if now_s - self.heard_s > timeout_s:
+            self.stage = Stage.LOST
+
+    def _on_state(self, future: Future) -> None:
+        self._asked = None
+        if not self.busy and not future.cancelled() and future.result() is not None:
+            self.heard_s = time.monotonic()
+            self.stage = _STAGES.get(future.result().current_state.id, self.stage)
+
+    def ask(self, transition: Transition, then: Callable[[bool], None]) -> None:
+        """Ask for a transition; ``then`` is told whether it succeeded."""
+        request = ChangeState.Request(transition=TransitionMsg(id=_TRANSITIONS[transition.name]))
+        if self._asked is not None:
+            self._get.remove_pending_request(self._asked)
+            self._asked = None
+        self.busy = True
+
+        def done(future: Future) -> None:
+            self.busy = False
+            self.heard_s = time.monotonic()
+            granted = bool(future.result() is not None and future.result().success)
+            if granted:
+                self.stage = {
+                    "configure": Stage.INACTIVE,
+                    "activate": Stage.ACTIVE,
+                    "deactivate": Stage.INACTIVE,
+                    "cleanup": Stage.UNCONFIGURED,
+                }[transition.name]
+            then(granted)
+
+        self._pending = self._change.call_async(request)
+        self._pending.add_done_callback(done)
+
+    def give_up(self) -> None:
+        """Forget a transition that is not answered."""
+        self._change.remove_pending_request(self._pending)
+        self.busy = False
+        self.stage = Stage.LOST
+
+
+class LifecycleManagerNode(Node):
+    """Configures and activates the nodes of ``nodes`` in order, and takes them down in reversed order.
+
+    Each node is asked for its state four times a second. When one that was active has gone, started anew, or does not
+    answer, the robot is damped; once all are there again, everything is taken down and brought up, and the supervisor
+    waits, damped, for the operator's reset and arm. Services: ``lifecycle_manager/startup``,
+    ``lifecycle_manager/shutdown``.
+    """
+
+    def __init__(self, **node_arguments: Any) -> None:
+        """Declare the parameters, and begin with ``autostart``."""
+        super().__init__("lifecycle_manager", **node_arguments)
+        names = declare(self, "nodes", ["sim", "policy"], "Lifecycle nodes in the order of their start")
+        self._timeout_s = declare(
+            self, "heartbeat_timeout_s", 4.0, "Silence of a node after which it counts as lost [s]", limits=(0.5, 60.0)
+        )
+        self._transition_s = declare(
+            self, "transition_timeout_s", 60.0, "Time that one transition may take [s]", limits=(1.0, 600.0)
+        )
+        self._exit_on_failure = declare(
+            self, "exit_on_failure", True, "End with exit code 2 when the first start fails, after taking all down"
+        )
+        self.bringup = Bringup(names)
+        self._managed = {name: Managed(self, name) for name in self.bringup.nodes}
+        self._damp = self.create_client(Trigger, "supervisor/damp")
+        self._under_way: tuple[Transition, float] | None = None
+        self._was_up = False
+        for name in ("startup", "shutdown"):
+            self.create_service(Trigger, f"lifecycle_manager/{name}", getattr(self, f"_on_{name}"))
+        self.create_timer(PERIOD_S, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics = Diagnostics(self, self._report)
+        if declare(self, "autostart", True, "Bring the graph up at start"):
+            self.bringup.start()
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """Stage of each node."""
+        return {name: managed.stage for name, managed in self._managed.items()}
+
+    def _on_timer(self) -> None:
+        now_s = time.monotonic()
+        for managed in self._managed.values():
+            managed.beat(now_s, self._timeout_s)
+        if self._under_way is not None:
+            transition, since_s = self._under_way
+            if now_s - since_s > self._transition_s:
+                self._managed[transition.node].give_up()
+                self._on_done(transition, f"no answer for {self._transition_s:g} s.")
+            return
+        lost = self.bringup.look(self.stages)
+        if lost:
+            self.get_logger().error(lost)
+            if self._damp.service_is_ready():  # a supervisor that is gone is the watchdog's matter
+                self._damp.call_async(Trigger.Request())
+        up = self.bringup.up(self.stages)
+        if up and not self._was_up:
+            self.get_logger().info("All nodes are active.")
+            self.bringup.fault = ""
+        self._was_up = self._was_up or up
+        following = self.bringup.next(self.stages)
+        if following is not None:
+            self._under_way = following, now_s
+            self._managed[following.node].ask(
+                following, lambda granted: self._on_done(following, "" if granted else "it has said why.")
+            )
+        elif self._ended():
+            raise Finished(2)
+
+    def _on_done(self, transition: Transition, why: str) -> None:
+        self._under_way = None
+        if why:
+            self.bringup.failed(transition, why)
+            self.get_logger().error(self.bringup.fault or f"'{transition.node}' could not {transition.name}: {why}")
+
+    def _ended(self) -> bool:
+        """Whether the first start has failed and everything is down again."""
+        failed = bool(self.bringup.fault) and self.bringup.aim is Aim.DOWN
+        return self._exit_on_failure and failed and not self._was_up
+
+    def _on_startup(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.bringup.start()
+        response.success, response.message = True, f"The nodes {', '.join(self.bringup.nodes)} are brought up."
+        return response
+
+    def _on_shutdown(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.bringup.stop()
+        self.bringup.fault = ""
+        names = ", ".join(reversed(self.bringup.nodes))
+        response.success, response.message = True, f"The nodes {names} are taken down."
+        return response
+
+    def _report(self) -> Report:
+        values: dict[str, object] = {name: stage.value for name, stage in self.stages.items()}
+        values |= {"aim": self.bringup.aim.value, "recoveries": self.bringup.recoveries}
+        if self.bringup.fault:
+            return "error", self.bringup.fault, values
+        if self.bringup.up(self.stages):
+            return "ok", "All nodes are active.", values
+        return "ok", "The nodes are on their way.", values
+
+
+def main() -> None:
+    """Run the node."""
+    sys.exit(run_node(LifecycleManagerNode))
+
+
+if __name__ == "__main__":
+    main()

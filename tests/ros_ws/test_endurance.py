@@ -1,0 +1,50 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``tarsus bench endurance``: a short one of the real graph, and what it looks at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tarsus_core import cli
+from tarsus_nodes.endurance import memory_of
+
+TARSUS = [sys.executable, "-c", "import sys; from tarsus_core.cli import main; sys.exit(main(sys.argv[1:]))"]
+
+
+def test_memory_is_that_of_the_process() -> None:
+    before = memory_of(os.getpid())
+    block = bytearray(64 << 20)
+    block[::4096] = b"x" * len(block[::4096])
+    assert memory_of(os.getpid()) - before == pytest.approx(64.0, abs=8.0)
+    assert len(block) == 64 << 20
+
+
+def test_nothing_to_do_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "endurance", "--cycles", "0", "--minutes", "0"]) == 2
+    assert "nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.graph
+@pytest.mark.slow
+def test_two_cycles_and_a_walk_with_a_push_leave_nothing() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    command = [*TARSUS, "bench", "endurance", "--cycles", "2", "--minutes", "0.2", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["cycles"]["cycles"] == 2
+    assert found["cycles"]["files_left"] == []
+    walked = found["walk"]
+    assert walked["simulated_s"] >= 12.0
+    assert walked["pushes"] >= 1
+    assert (walked["falls"], walked["unsafe_commands"]) == (0, 0)
+    assert walked["commands"] >= 600
+    assert set(walked["memory_mb"]) == {
+        *("sim_node-1", "policy_node-2", "watchdog_node-3", "supervisor_node-4", "lifecycle_manager_node-5")
+    }
