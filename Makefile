@@ -63,8 +63,7 @@ endif
 fuzz: setup
 	@exec .venv/bin/python -m pytest -n 2 -m fuzz --hypothesis-profile=fuzz --hypothesis-show-statistics $(value ARGS)
 
-faults:
-	@requirements/setup.sh sim
+faults: setup
 	@exec .venv/bin/tarsus faults $(value ARGS)
 
 lint: setup

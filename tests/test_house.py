@@ -44,7 +44,10 @@ ARROWS = {
     | TRAINING
     | {"tarsus_sim", "tarsus_edge", "gymnasium", "onnxruntime", "ray"},
     "tarsus_perception": BASE | {"cv2", "onnxruntime"},
-    "tarsus_nodes": BASE | COMMAND_LINE | ROS | {"tarsus_sim", "tarsus_edge", "tarsus_policies", "tarsus_perception"},
+    "tarsus_nodes": BASE
+    | COMMAND_LINE
+    | ROS
+    | {"tarsus_sim", "tarsus_edge", "tarsus_policies", "tarsus_perception", "mcap"},
 }
 
 # What runs where torch is not installed: `make sim` and the robot.

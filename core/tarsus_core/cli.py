@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("tarsus_nodes.cli_sim:main", "walk the robot in simulation under ROS 2, and report what was measured"),
     "status": ("tarsus_nodes.cli_status:main", "show a running graph: states, rates, ages, last faults"),
     "teleop": ("tarsus_nodes.teleop_node:command", "drive a running robot with the keyboard"),
+    "record": ("tarsus_nodes.recorder_node:main", "record a running graph into an MCAP file"),
     "launch": ("tarsus_edge.launcher.cli:main", "run a ROS 2 launch file: tarsus launch sim [arg:=value ...]"),
     "train": ("tarsus_policies.cli_train:main", "train a policy: tarsus train walk"),
     "curves": ("tarsus_policies.cli_curves:main", "draw the learning curves of training runs, side by side"),

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError
-from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines
+from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines, recorder_lines
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.operator_client import OperatorError
@@ -25,7 +25,10 @@ from tarsus_nodes.sim_session import simulation_domain
 app = typer.Typer(add_completion=False)
 LINES: tuple[Line, ...] = tuple(
     sorted(
-        (*process_lines.LINES, *message_lines.LINES, *operator_lines.LINES, *file_lines.LINES),
+        (
+            *(*process_lines.LINES, *message_lines.LINES, *operator_lines.LINES),
+            *(*file_lines.LINES, *recorder_lines.LINES),
+        ),
         key=lambda line: line.number,
     )
 )

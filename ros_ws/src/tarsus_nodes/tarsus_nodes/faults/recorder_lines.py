@@ -1,0 +1,114 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of the recorder, and of the wall clock: what must not matter to a robot that walks."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mcap.exceptions import EndOfFile
+from mcap.records import Chunk, Message
+from mcap.stream_reader import StreamReader, breakup_chunk
+
+from tarsus_nodes.faults.bench import FaultBench
+from tarsus_nodes.faults.judge import both, walks_on
+from tarsus_nodes.faults.table import Line, Seen
+
+FULL_KIB = 1024
+"""KiB that a file may have on the "full" disk: more than the middleware's own files, and reached in seconds"""
+_RECORD = "import sys; from tarsus_core.cli import main; sys.exit(main(['record', *sys.argv[1:]]))"
+
+
+def messages_in(path: Path) -> list[Message]:
+    """Messages of a recording, read from its start as far as it goes: it may have no end."""
+    found: list[Message] = []
+    with open(path, "rb") as stream:
+        try:
+            for record in StreamReader(stream, emit_chunks=True).records:
+                if isinstance(record, Chunk):
+                    found += [inner for inner in breakup_chunk(record) if isinstance(inner, Message)]
+        except (EndOfFile, struct.error):
+            pass  # cut short within a record
+    return found
+
+
+def disk_full(bench: FaultBench) -> Seen:
+    """A limit on the size of files, which the recorder meets as it would a full disk."""
+    bench.to_walk()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "walk.mcap")
+        limited = ["bash", "-c", f'ulimit -f {FULL_KIB}; exec "$0" "$@"', sys.executable, "-c", _RECORD, str(path)]
+        recorder = subprocess.Popen(limited, stderr=subprocess.PIPE, text=True)
+        try:
+            ended = bench.until(lambda: recorder.poll() is not None, 60.0)
+        finally:
+            recorder.kill()
+            _, said = recorder.communicate()
+        count = len(messages_in(path)) if path.exists() else 0
+    errors = said.count("ends here")
+    text = f"the recorder ended with {errors} error and exit code {recorder.returncode}, {count} messages are readable"
+    stopped = Seen(text, ended and errors == 1 and recorder.returncode == 1 and count > 0)
+    return both(stopped, walks_on(bench, 1.0))
+
+
+def power_cut(bench: FaultBench) -> Seen:
+    """SIGKILL, which lets the recorder write nothing more; what it had flushed to the disk is all there is."""
+    bench.to_walk()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "walk.mcap")
+        recorder = subprocess.Popen([sys.executable, "-c", _RECORD, str(path)], stderr=subprocess.DEVNULL)
+        try:
+            bench.until(lambda: path.exists() and path.stat().st_size > 200_000, 60.0)
+            cut_ns = time.time_ns()
+        finally:
+            recorder.send_signal(signal.SIGKILL)
+            recorder.wait()
+        found = messages_in(path)
+    newest_s = (cut_ns - max((m.log_time for m in found), default=0)) * 1e-9
+    text = f"{len(found)} messages are readable, all but the last {newest_s:.2f} s"
+    return both(Seen(text, bool(found) and newest_s < 1.0), walks_on(bench, 1.0))
+
+
+def clock_jump(_: FaultBench) -> Seen:
+    """The wall clock goes an hour forward, then two back, under every process of a graph of its own."""
+    spec = importlib.util.find_spec("libfaketime")
+    if spec is None or spec.origin is None:
+        return Seen("libfaketime is not installed: run 'make setup'", False)
+    library = Path(spec.origin).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    with tempfile.TemporaryDirectory() as folder:
+        offset = Path(folder, "offset")
+        offset.write_text("+0")
+        environment = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DISABLE_SHM": "1",
+        }
+        with FaultBench(environment=environment) as bench:
+            bench.to_walk()
+            offset.write_text("+3600")
+            forward = walks_on(bench, 3.0)
+            bench.witness.begin()
+            offset.write_text("-3600")
+            return both(forward, walks_on(bench, 3.0))
+
+
+def line(number: float, fault: str, expected: str, run: Callable[[FaultBench], Seen], last: bool = False) -> Line:
+    """A line in a graph without a relay."""
+    return Line(number, fault, expected, run, last=last)
+
+
+LINES = (
+    line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, last=True),
+    line(24, "disk full while recording", "the recorder ends with one error; walks on", disk_full),
+    line(25, "power cut while recording", "the file opens, all but the last second is in it", power_cut),
+)
