@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,18 @@ def test_signals_end_it_cleanly(environment: dict[str, str], signals: list[signa
         assert process.stdout is not None and process.stdout.readline() == "up\n"
         for number in signals:
             process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "stopped True\n", "")
+
+
+def test_ctrl_c_again_and_again_until_the_process_has_ended_changes_nothing(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", NODE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "up\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.002)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "stopped True\n", "")
 

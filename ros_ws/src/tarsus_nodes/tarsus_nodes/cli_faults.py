@@ -54,8 +54,8 @@ def chosen(numbers: Sequence[str]) -> list[Line]:
 
 def in_graphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """Lines that can share a graph; a line that ends it for others has one of its own."""
-    for wired in (False, True):
-        shared = [line for line in lines if line.wired is wired and not line.last]
+    for kind in ((False, False), (True, False), (True, True), (False, True)):
+        shared = [line for line in lines if (line.wired, line.simulated_time) == kind and not line.last]
         if shared:
             yield shared
     for line in lines:
@@ -72,7 +72,7 @@ def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
             left = list(group)
             while left:  # a graph that breaks is a failed line, and the next line gets a new one
                 try:
-                    with FaultBench(wired=group[0].wired, check=check) as bench:
+                    with FaultBench(wired=group[0].wired, simulated_time=group[0].simulated_time, check=check) as bench:
                         while left:
                             tell.update(task, description=left[0].fault)
                             verdicts.append(_run(left.pop(0), bench))
@@ -113,7 +113,7 @@ def faults(
 
     A robot walks in simulation, in the processes that run on the robot, too. Processes are killed and stopped, messages
     lost, delayed and spoiled by a relay between the nodes, buttons pressed. Exit code 1 if a line fails, or its verdict
-    changes from one time to the next. Close other programs first: reactions are timed. Six minutes.
+    changes from one time to the next. Close other programs first: reactions are timed. Nine minutes.
     """
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []

@@ -57,7 +57,7 @@ class OperatorClient:
             context: of rclpy; the default one if None.
             check: called again and again while waiting; what it raises ends the wait.
         """
-        self.node = Node("operator", context=context)
+        self.node = Node("operator", context=context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._check = check

@@ -32,6 +32,8 @@ COMMAND_PERIOD_S = 0.05
 """s of steady time between two velocity commands"""
 START_S = 90.0
 """s of steady time for the graph to come up"""
+ARM_S = 15.0
+"""s of steady time for what forbids arming at first to go: a watchdog that is not tied yet, a rival that was killed"""
 SETTLE_S = 5.0
 """s of steady time for messages under way to arrive"""
 
@@ -95,11 +97,11 @@ class OperatorRun:
         client = self._client
         ramp_s, blend_s = client.parameters("supervisor", "stand_duration_s", "walk_blend_s")
         self._say("arming", 0.0)
-        client.demand("supervisor/arm")
+        self._demand("supervisor/arm", ARM_S)
         client.demand("supervisor/stand")
         self._advance(ramp_s + MARGIN_S, "standing")
         client.wait(self._is_ready, SETTLE_S, "The robot does not stand in time: see 'diagnostics' of the supervisor.")
-        self._demand_walk()
+        self._demand("supervisor/walk", SETTLE_S)  # until the policy has answered the newest state
         self._advance(blend_s + MARGIN_S, "taking over")
         client.demand("sim/release")
         self._advance(BALANCE_S, "balancing")
@@ -197,17 +199,17 @@ class OperatorRun:
         self._refuse_damped()
         return self._client.supervisor is not None and bool(self._client.supervisor.ready)
 
-    def _demand_walk(self) -> None:
-        """Ask to walk until the policy's command for the newest state has reached the supervisor."""
+    def _demand(self, service: str, timeout_s: float) -> None:
+        """Ask until it is granted: the graph may still be on its way."""
         said = ""
 
         def granted() -> bool:
             nonlocal said
-            done, said = self._client.press("supervisor/walk")
+            done, said = self._client.press(service)
             self._refuse_damped()
             return done
 
-        self._client.wait(granted, SETTLE_S, lambda: f"'supervisor/walk' was refused: {said}")
+        self._client.wait(granted, timeout_s, lambda: f"'{service}' was refused: {said}")
 
     def _refuse_damped(self) -> None:
         if self._client.state is State.DAMP:

@@ -118,6 +118,9 @@ def _stop_on_signals() -> Iterator[Future]:
     try:
         yield future
     finally:
+        if future.done():
+            # The second SIGINT of one Ctrl-C, from terminal and launcher, may come while the process ends.
+            old[signal.SIGINT] = signal.SIG_IGN
         for number, handler in old.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(old_fd)

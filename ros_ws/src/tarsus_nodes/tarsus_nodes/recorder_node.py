@@ -39,6 +39,8 @@ LOOK_S = 0.5
 FLUSH_S = 0.5
 """s of which the recording may lose when the power fails: what is older is on the disk"""
 DEPTH = 100
+NICE = 10
+"""added to the process's niceness: what moves the robot comes first"""
 
 app = typer.Typer(add_completion=False)
 
@@ -145,6 +147,7 @@ def record(
     if file.suffix != ".mcap":
         raise ConfigError(f"The recording '{file}' must be a .mcap file: give another name.")
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit on the size of files is an error like any other
+    os.nice(NICE)
     made: list[RecorderNode] = []
 
     def make() -> Node:

@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rclpy.publisher import Publisher
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -47,6 +49,7 @@ class FaultBench:
         self,
         *,
         wired: bool = False,
+        simulated_time: bool = False,
         arguments: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         check: Callable[[], None] = lambda: None,
@@ -55,12 +58,14 @@ class FaultBench:
 
         Args:
             wired: put the relay between the nodes.
+            simulated_time: let ages be of simulated time, as in simulation; else of the steady clock, as on a robot.
             arguments: of the launch file, beyond those that make it strict real time.
             environment: variables for its processes, beyond this one's.
             check: called again and again while waiting; what it raises ends the wait.
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
         plan = load_plan(find_launch_file("sim"), given)
+        plan = plan if simulated_time else _with_steady_clock(plan)
         self.plan = _with_wire(plan) if wired else plan
         if environment:
             processes = tuple(replace(p, environment={**p.environment, **environment}) for p in self.plan.processes)
@@ -73,6 +78,7 @@ class FaultBench:
         """velocity command (3,) that is published while waiting; None for none"""
         self._check = check
         self._injections = 0
+        self._publishers: dict[str, Publisher] = {}
 
     def __enter__(self) -> FaultBench:
         with contextlib.ExitStack() as stack:
@@ -136,6 +142,14 @@ class FaultBench:
         answer = self._reset.call_async(Trigger.Request())
         self.client.wait(answer.done, PATIENCE_S, "'sim/reset' was not answered.")
         self.wait(0.3)
+        armed = self.until(
+            lambda: self.client.press("supervisor/arm")[0], 2.0 * PATIENCE_S
+        )  # all that it needs is there
+        if not armed:
+            raise OperatorError(f"The supervisor cannot be armed: {self.client.press('supervisor/arm')[1]}")
+        self.client.demand("supervisor/damp")
+        self.client.demand("supervisor/reset")
+        self.until(lambda: self.client.state is State.PASSIVE)
         self.witness.begin()
 
     # ---- time ----
@@ -180,6 +194,14 @@ class FaultBench:
         if self._injections:
             self.inject("", ())
 
+    def publisher(self, message_type: Any, topic: str) -> Publisher:
+        """Publisher of a status topic, which lasts as long as the bench and is heard by then."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self.client.node.create_publisher(message_type, topic, STATUS_QOS)
+            self.until(lambda: self._publishers[topic].get_subscription_count() > 0)
+            self.wait(0.5)  # until the other end knows, too
+        return self._publishers[topic]
+
     def pid(self, name: str) -> int:
         """Process id of a node, such as ``policy``."""
         for process in self.launch.processes:
@@ -208,6 +230,11 @@ class FaultBench:
         if any(not c.damps for c in list(self.witness.commands) if damped_s is not None and c.time_s > damped_s):
             return "a command with stiffness followed"
         return ""
+
+
+def _with_steady_clock(plan: LaunchPlan) -> LaunchPlan:
+    processes = [replace(p, command=(*p.command, "-p", "use_sim_time:=false")) for p in plan.processes]
+    return replace(plan, processes=tuple(processes))
 
 
 def _with_wire(plan: LaunchPlan) -> LaunchPlan:

@@ -54,6 +54,16 @@ def single(kind: str, topics: tuple[str, ...], value: float = 0.0) -> Callable[[
     return run
 
 
+def one_action_beyond(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    before = bench.client.supervisor.commands_clamped if bench.client.supervisor is not None else 0
+    bench.inject("shift", POLICY, 0.5)
+    bench.mend()
+    seen = walks_on(bench, 2.0)
+    clamped = (bench.client.supervisor.commands_clamped if bench.client.supervisor is not None else 0) - before
+    return both(Seen(f"{clamped} commands clamped", clamped > 0), seen)
+
+
 def cable_out_and_in(bench: FaultBench) -> Seen:
     bench.to_walk()
     seen = damped(bench, bench.inject("drop", ALL, 1.0), AGE_MS)
@@ -94,7 +104,7 @@ def clock(kind: str, topics: tuple[str, ...], value: float) -> Callable[[FaultBe
 
 
 LINES = tuple(
-    Line(number, fault, expected, run, wired=True)
+    Line(number, fault, expected, run, wired=True, simulated_time=int(number) == 20)
     for number, fault, expected, run in (
         (5.1, "IMU stale: the same message again and again", "damped within 75 ms", damps("stale", IMU, 0.0, AGE_MS)),
         (5.2, "IMU frozen: the same readings, new stamps", "damped within 75 ms", damps("freeze", IMU, 0.0, AGE_MS)),
@@ -103,7 +113,7 @@ LINES = tuple(
         (6.2, "NaN in every state", "held, damped within 75 ms", damps("nan", JOINTS, 0.0, AGE_MS)),
         (7.1, "NaN in an action", "rejected before any clamp; walks on", single("nan", POLICY)),
         (7.2, "NaN in every action", "rejected, held, damped within 150 ms", damps("nan", POLICY, 0.0, 150.0)),
-        (8.1, "an action 2 rad beyond", "clamped, counted; walks on", single("shift", POLICY, 2.0)),
+        (8.1, "an action 0.5 rad beyond", "clamped, counted; walks on", one_action_beyond),
         (8.2, "every action 2 rad beyond", "clamped; damped within 1.2 s", damps("shift", POLICY, 2.0, 1200.0)),
         (12.1, "inference 25 ms late", "the newest answer counts; walks on", goes_on("delay", POLICY, 0.025, 3.0)),
         (12.2, "inference 200 ms late", "damped within 150 ms", damps("delay", POLICY, 0.2, 150.0)),

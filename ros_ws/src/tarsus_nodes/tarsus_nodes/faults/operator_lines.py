@@ -21,7 +21,7 @@ from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.judge import both, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
-from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS
+from tarsus_nodes.qos import COMMAND_QOS
 
 SLOW_MPS = 0.15
 """a robot that sways in place is slower than this"""
@@ -66,6 +66,7 @@ def _comes_to_rest(bench: FaultBench, since_s: float) -> Seen:
     if not slow or bench.client.state is not State.WALK:
         return Seen(f"it did not stop; {bench.operator.reason or 'it walks on'}", False)
     at_s = bench.witness.slow_at(since_s, SLOW_MPS) or since_s
+    bench.wait(1.0)  # the last step
     rest_s = time.monotonic()
     bench.wait(2.0)
     moved = bench.witness.moved(rest_s)
@@ -113,16 +114,14 @@ def _motors(bench: FaultBench, temperature_c: float, error: int = 0) -> float:
     names = bench.robot.joint_names
     temperatures, errors = [40.0] * len(names), [0] * len(names)
     temperatures[3], errors[3] = temperature_c, error
-    publisher = bench.client.node.create_publisher(MotorStates, "motor_states", STATUS_QOS)
-    bench.until(lambda: publisher.get_subscription_count() > 0)
+    publisher = bench.publisher(MotorStates, "motor_states")
     since_s = time.monotonic()
     publisher.publish(MotorStates(name=list(names), temperature=temperatures, error=errors))
-    bench.wait(0.1)
-    bench.client.node.destroy_publisher(publisher)
     return since_s
 
 
 def hot_motor(bench: FaultBench) -> Seen:
+    _motors(bench, 40.0)
     bench.to_walk()
     _motors(bench, 110.0)
     warned = bench.until(lambda: bench.witness.view.level("supervisor", time.monotonic()) == "warn", 3.0)
@@ -134,6 +133,7 @@ def hot_motor(bench: FaultBench) -> Seen:
 
 
 def motor_error(bench: FaultBench) -> Seen:
+    _motors(bench, 40.0)
     bench.to_walk()
     seen = damped(bench, _motors(bench, 40.0, 7), 50.0)
     _motors(bench, 40.0)
@@ -141,12 +141,10 @@ def motor_error(bench: FaultBench) -> Seen:
 
 
 def _battery(bench: FaultBench, share: float) -> float:
-    publisher = bench.client.node.create_publisher(BatteryState, "battery_state", STATUS_QOS)
-    bench.until(lambda: publisher.get_subscription_count() > 0)
+    publisher = bench.publisher(BatteryState, "battery_state")
     since_s = time.monotonic()
     publisher.publish(BatteryState(percentage=share))
-    bench.wait(0.3)
-    bench.client.node.destroy_publisher(publisher)
+    bench.wait(0.2)
     return since_s
 
 
@@ -191,9 +189,9 @@ def emergency_stop(state: State) -> Line:
     """The button, in one state."""
 
     def run(bench: FaultBench) -> Seen:
+        publisher = bench.publisher(Bool, "emergency_stop")
+        publisher.publish(Bool(data=False))
         {State.PASSIVE: bench.to_passive, State.STAND: bench.to_stand, State.WALK: bench.to_walk}[state]()
-        publisher = bench.client.node.create_publisher(Bool, "emergency_stop", STATUS_QOS)
-        bench.until(lambda: publisher.get_subscription_count() > 0)
         try:
             since_s = time.monotonic()
             publisher.publish(Bool(data=True))
@@ -205,7 +203,6 @@ def emergency_stop(state: State) -> Line:
         finally:
             publisher.publish(Bool(data=False))
             bench.wait(0.3)
-            bench.client.node.destroy_publisher(publisher)
         if at_s is None or armed:
             return Seen("armed while it was pressed" if armed else "it was not damped", False)
         return replace(seen, reaction_ms=(at_s - since_s) * 1e3) if state is State.PASSIVE else seen

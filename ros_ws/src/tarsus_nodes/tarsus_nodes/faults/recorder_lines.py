@@ -22,8 +22,8 @@ from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.judge import both, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 
-FULL_KIB = 1024
-"""KiB that a file may have on the "full" disk: more than the middleware's own files, and reached in seconds"""
+FULL_KIB = 3072
+"""KiB that a file may have on the "full" disk: more than the middleware's own files; reached in 20 s"""
 _RECORD = "import sys; from tarsus_core.cli import main; sys.exit(main(['record', *sys.argv[1:]]))"
 
 
@@ -42,12 +42,14 @@ def messages_in(path: Path) -> list[Message]:
 
 def disk_full(bench: FaultBench) -> Seen:
     """A limit on the size of files, which the recorder meets as it would a full disk."""
-    bench.to_walk()
+    bench.to_passive()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "walk.mcap")
         limited = ["bash", "-c", f'ulimit -f {FULL_KIB}; exec "$0" "$@"', sys.executable, "-c", _RECORD, str(path)]
         recorder = subprocess.Popen(limited, stderr=subprocess.PIPE, text=True)
         try:
+            bench.until(path.exists, 30.0)
+            bench.to_walk()
             ended = bench.until(lambda: recorder.poll() is not None, 60.0)
         finally:
             recorder.kill()
@@ -61,12 +63,14 @@ def disk_full(bench: FaultBench) -> Seen:
 
 def power_cut(bench: FaultBench) -> Seen:
     """SIGKILL, which lets the recorder write nothing more; what it had flushed to the disk is all there is."""
-    bench.to_walk()
+    bench.to_passive()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "walk.mcap")
         recorder = subprocess.Popen([sys.executable, "-c", _RECORD, str(path)], stderr=subprocess.DEVNULL)
         try:
-            bench.until(lambda: path.exists() and path.stat().st_size > 200_000, 60.0)
+            bench.until(path.exists, 30.0)
+            bench.to_walk()
+            bench.wait(2.0)
             cut_ns = time.time_ns()
         finally:
             recorder.send_signal(signal.SIGKILL)

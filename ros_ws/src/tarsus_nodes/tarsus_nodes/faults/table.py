@@ -37,6 +37,8 @@ class Line:
     """brings the robot to where the fault meets it, injects it, and looks"""
     wired: bool = False
     """whether the messages go over the relay"""
+    simulated_time: bool = False
+    """whether ages are of simulated time, as in simulation, and not of the steady clock, as on a robot"""
     last: bool = False
     """whether the graph cannot be used after it"""
 

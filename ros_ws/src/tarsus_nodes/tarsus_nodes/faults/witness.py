@@ -22,6 +22,7 @@ from tarsus_msgs.msg import SupervisorState, WatchdogState
 from tarsus_core.robot_model import RobotModel
 from tarsus_edge.supervisor import State
 from tarsus_nodes.command_check import CommandCheck
+from tarsus_nodes.conversions import seconds_from_stamp
 from tarsus_nodes.graph_view import GraphView
 from tarsus_nodes.odometry import pose_of
 from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos
@@ -33,6 +34,8 @@ class Heard:
 
     time_s: float
     """steady time at which it was heard"""
+    stamp_s: float
+    """of the state that it answers"""
     damps: bool
     """whether it has no stiffness"""
 
@@ -54,7 +57,7 @@ class Witness:
         self.injected: dict[int, float] = {}
         self._context = Context()
         self._context.init(domain_id=domain)
-        self.node = node = Node("witness", context=self._context, start_parameter_services=False)
+        self.node = node = Node("witness", context=self._context, start_parameter_services=False, enable_rosout=False)
         node.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(lockstep=True))
         node.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)
         node.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
@@ -131,7 +134,8 @@ class Witness:
             return
 
     def _on_command(self, message: JointCommandMsg) -> None:
-        self.commands.append(Heard(time.monotonic(), not any(message.kp)))
+        stamp_s = seconds_from_stamp(message.header.stamp)
+        self.commands.append(Heard(time.monotonic(), stamp_s, not any(message.kp)))
         self.check.take(message)
 
     def _on_supervisor(self, message: SupervisorState) -> None:
