@@ -28,7 +28,7 @@ TARSUS = [sys.executable, "-c", "import sys; from tarsus_core.cli import main; s
 
 
 def line(number: float, wired: bool = False, last: bool = False) -> Line:
-    return Line(number, "a fault", "nothing", lambda bench: Seen("", True), wired, last)
+    return Line(number, "a fault", "nothing", lambda bench: Seen("", True), wired=wired, last=last)
 
 
 def test_lines_are_chosen_by_number_or_part() -> None:
