@@ -41,13 +41,20 @@ class StateMonitor:
         self.latest: RobotState | None = None
         """the newest good state"""
         self.rejected = 0
+        self.last_rejection = ""
+        """why the newest state was dropped; empty if it was good"""
         self.late = 0
-        self.no_state = f"No robot state for {config.state_age_damp_s * 1e3:g} ms."
         self._joint_names = joint_names
         self._speed_damp = velocity_limit * config.joint_speed_factor
         self._latest_now = -math.inf
         self._late_s: deque[float] = deque()
         self._imu_since_s = -math.inf
+
+    @property
+    def no_state(self) -> str:
+        """What to say when the newest good state is too old."""
+        why = f": {self.last_rejection}" if self.last_rejection else "."
+        return f"No robot state for {self.config.state_age_damp_s * 1e3:g} ms{why}"
 
     @property
     def stamp_s(self) -> float | None:
@@ -69,22 +76,26 @@ class StateMonitor:
         return f"The newest robot state is {age * 1e3:.0f} ms old" if reached(age, self.config.state_age_damp_s) else ""
 
     def take(self, state: RobotState, now_s: float) -> str:
-        """Take a state, or count and drop what cannot be one; return why it damps a moving robot, or nothing."""
+        """Take a state; return why it damps a moving robot, or nothing.
+
+        What cannot be a state is counted and dropped, whatever is wrong with it: one spoiled message is no reason to
+        let a robot fall, and where all are spoiled the age of the newest good one says so.
+        """
         try:
             if state.joint_names != self._joint_names:
                 raise StateError("The state lists other joints than the robot has.")
             state.check()
         except StateError as error:
             self.rejected += 1
-            return str(error)
+            self.last_rejection = str(error)
+            return ""
         before = self.latest
         if before is not None and state.stamp_s == before.stamp_s:
             return ""  # a repeated reading is no news: its age goes on growing
         reasons = [self._in_time(state, before, now_s)]
         if before is None or not _same_imu(state, before):
             self._imu_since_s = state.stamp_s
-        self.latest = state
-        self._latest_now = now_s
+        self.latest, self._latest_now, self.last_rejection = state, now_s, ""
         reasons += [self._frozen(state), self._falls(state), self._runs_away(state)]
         return next(filter(None, reasons), "")
 

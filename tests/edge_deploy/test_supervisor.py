@@ -278,6 +278,30 @@ def test_ages_before_anything_came_are_infinite() -> None:
         ({"linear_acceleration_imu_in_imu": math.nan}, "linear_acceleration_imu_in_imu"),
         ({"orientation_base_to_world": [0.0, 0.0, 0.0, 0.0]}, "no unit quaternion"),
         ({"orientation_base_to_world": [0.0, 0.0, 0.0, 1.1]}, "no unit quaternion"),
+    ],
+)
+def test_a_state_that_cannot_be_is_dropped_and_many_of_them_damp(
+    prepare: Callable[[], Rig], change: dict[str, Any], reason: str
+) -> None:
+    """Eight of them are lived with, since a good state comes 45 ms after the last; with the tenth it is 50 ms old."""
+    rig = prepare()
+    before = rig.supervisor.state
+    rig.step()
+    command = rig.steps(8, policy=False, **change)
+    assert rig.supervisor.state is before
+    assert np.isfinite(command.position).all() and command.kp.any()
+    rig.steps(4)
+    assert (rig.supervisor.state, rig.supervisor.states.rejected) == (before, 8)
+    command = rig.steps(10, policy=False, **change)
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason.startswith("No robot state for 50 ms: ") and reason in rig.supervisor.reason
+    assert not command.kp.any() and np.isfinite(command.position).all()
+
+
+@pytest.mark.parametrize("prepare", [lambda: Rig().to_stand(), lambda: Rig().to_walk()])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
         ({"roll": 1.01}, "tilted by 1.01 rad, more than 1."),
         ({"pitch": -1.5}, "tilted by 1.50 rad"),
         ({"joint_velocity": knee(30.5)}, "Joint 'left_knee_joint' turns at 30.5 rad/s, more than 30.0."),
@@ -313,6 +337,8 @@ def test_a_state_of_other_joints_is_rejected() -> None:
     rig = Rig().to_stand()
     state = dataclasses.replace(state_of(ROBOT, 1.0), joint_names=ROBOT.joint_names[::-1])
     rig.supervisor.on_state(state, rig.now_s)
+    assert rig.supervisor.state is State.STAND and rig.supervisor.states.rejected == 1
+    rig.supervisor.check(rig.now_s + 0.05)
     assert rig.supervisor.state is State.DAMP and "other joints" in rig.supervisor.reason
 
 
