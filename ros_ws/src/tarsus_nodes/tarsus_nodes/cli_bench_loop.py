@@ -31,6 +31,8 @@ from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
+CALM_S = 2.0
+"""s between the start of the graph and that of the robot"""
 
 
 class LoopBench(Session):
@@ -44,7 +46,7 @@ class LoopBench(Session):
         self._view = GraphView()
 
     def _operate(self, operator: OperatorRun, client: OperatorClient) -> dict[str, Any]:
-        operator.wait_for_graph()
+        operator.wait_for_graph(CALM_S)
         operator.stand_up()
         node, commands = client.node, self._check_commands
         node.create_subscription(JointCommandMsg, "joint_command", commands.take, command_qos(lockstep=True))

@@ -70,8 +70,13 @@ class OperatorRun:
         self._plan = RunPlan((0.0, 0.0, 0.0), math.inf)
         self._measure = WalkMeasure(np.zeros(3), 1.0)
 
-    def wait_for_graph(self) -> None:
-        """Wait until all nodes are there, and learn how the simulator runs."""
+    def wait_for_graph(self, calm_s: float = 0.0) -> None:
+        """Wait until all nodes are there, and learn how the simulator runs.
+
+        Args:
+            calm_s: steady time to let pass after that. Processes that start take the others' cores, which a graph in
+                strict real time takes for a fault.
+        """
         self._say("starting", 0.0)
         client = self._client
         client.wait_for_graph(START_S)
@@ -87,6 +92,9 @@ class OperatorRun:
             client.wait_until(self._hold_s)
         else:
             client.wait(lambda: math.isfinite(client.time_s), START_S, "There is no 'ground_truth/odom'.")
+            until_s = time.monotonic() + calm_s
+            while time.monotonic() < until_s:
+                client.spin()
 
     def stand_up(self) -> None:
         """Arm the supervisor, go to the standing pose, give the robot to the policy, and let the gantry go.

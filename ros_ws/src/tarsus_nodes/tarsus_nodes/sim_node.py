@@ -40,15 +40,19 @@ from tarsus_sim.camera import follow_in_window
 from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.recording import Recorder
 
+CLOCK_TICKS = 2
+"""physics steps between two messages of ``clock``: each of them wakes every node that lives by simulated time"""
+
 
 class SimNode(LifecycleNode):
     """Simulates one robot. Configure loads it, hanging in a gantry; activate lets time run.
 
-    Publishes ``joint_states``, ``imu/data`` and ``clock`` each physics step (200 Hz), ``ground_truth/odom`` each
-    control period, ``robot_description`` once; subscribes ``joint_command``, ``watchdog/state`` and ``sim/push`` (an
-    impulse on the torso in N.s, heading frame). Services: ``sim/release`` lets the gantry go, ``sim/reset`` hangs the
-    robot at its start again, ``sim/reset_statistics`` answers with the statistics so far as JSON and counts anew.
-    Physics runs in a thread of its own; this node's executor only hands it the newest command.
+    Publishes ``joint_states`` and ``imu/data`` each physics step (200 Hz), ``clock`` each second one,
+    ``ground_truth/odom`` each control period, ``robot_description`` once; subscribes ``joint_command``,
+    ``watchdog/state`` and ``sim/push`` (an impulse on the torso in N.s, heading frame). Services: ``sim/release`` lets
+    the gantry go, ``sim/reset`` hangs the robot at its start again, ``sim/reset_statistics`` answers with the
+    statistics so far as JSON and counts anew. Physics runs in a thread of its own; this node's executor only hands it the newest
+    command.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
@@ -185,11 +189,12 @@ class SimNode(LifecycleNode):
     # ---- out, in the thread of the loop ----
 
     def _publish(self, state: RobotState, truth: GroundTruth, begins: bool) -> None:
-        assert self._robot is not None and self._world is not None
+        assert self._robot is not None and self._world is not None and self._loop is not None
         joints, imu = joint_state_message(state), imu_message(state, self._robot.imu_frame)
         self._joints.publish(joints)  # one right after the other: a subscriber wakes up once for both
         self._imu.publish(imu)
-        self._clock_publisher.publish(ClockMsg(clock=joints.header.stamp))
+        if self._loop.schedule.tick(state.stamp_s) % CLOCK_TICKS == 0:
+            self._clock_publisher.publish(ClockMsg(clock=joints.header.stamp))
         if begins:
             self._odom.publish(odometry_message(state, truth, "odom", "base_link"))
             if self._world_config.gui:

@@ -35,6 +35,8 @@ from tarsus_nodes.ros_domain import VARIABLE
 ROBOT = "g1"
 SPEED = np.array([0.5, 0.0, 0.0])
 """m/s: what the robot walks at when a fault comes"""
+CALM_S = 1.0
+"""s between the start of the graph and that of the robot"""
 DRIVE_PERIOD_S = 0.05
 PATIENCE_S = 10.0
 """steady time to wait for what has to happen, beyond any limit: then it has not"""
@@ -91,7 +93,7 @@ class FaultBench:
             self._inject = self.client.node.create_publisher(String, "faults/inject", STATUS_QOS)
             self.operator = OperatorRun(self.client, lambda what, part: None)
             try:
-                self.operator.wait_for_graph()
+                self.operator.wait_for_graph(CALM_S)
             except OperatorError as error:
                 errors = [line for line in self.said.getvalue().splitlines() if "Error" in line or "[ERROR]" in line]
                 raise OperatorError(f"{error} {' '.join(errors[:1])}".rstrip()) from None
