@@ -51,8 +51,8 @@ class SimNode(LifecycleNode):
     ``ground_truth/odom`` each control period, ``robot_description`` once; subscribes ``joint_command``,
     ``watchdog/state`` and ``sim/push`` (an impulse on the torso in N.s, heading frame). Services: ``sim/release`` lets
     the gantry go, ``sim/reset`` hangs the robot at its start again, ``sim/reset_statistics`` answers with the
-    statistics so far as JSON and counts anew. Physics runs in a thread of its own; this node's executor only hands it the newest
-    command.
+    statistics so far as JSON and counts anew. Physics runs in a thread of its own; this node's executor only hands it
+    the newest command.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
