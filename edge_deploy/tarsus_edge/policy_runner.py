@@ -57,7 +57,7 @@ class PolicyRunner:
             StateError: for a state that is not finite (it is not even looked at) or an action that is not finite (it
                 is not remembered): the next state is tried.
         """
-        if not self._due(state.stamp_s):
+        if not self.due(state.stamp_s):
             return None
         state.check()
         self._note(state.stamp_s)
@@ -75,7 +75,8 @@ class PolicyRunner:
             *(getattr(answer, name)[0] for name in ("position", "velocity", "effort", "kp", "kd")),
         )
 
-    def _due(self, stamp_s: float) -> bool:
+    def due(self, stamp_s: float) -> bool:
+        """Whether the state of a stamp is one to answer: the first of its control period."""
         if self._stamp_s is None or stamp_s < self._stamp_s:
             return self.schedule.begins(stamp_s)
         return self.schedule.period(stamp_s) > self.schedule.period(self._stamp_s)

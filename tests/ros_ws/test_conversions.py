@@ -157,3 +157,14 @@ def test_velocity_by_hand() -> None:
 def test_unknown_covariances_are_zero() -> None:
     message: Imu = c.imu_message(STATE, "imu")
     assert not np.any(message.orientation_covariance)
+
+
+@pytest.mark.parametrize("kind", [JointState, Imu])
+def test_stamp_is_read_without_the_rest(kind: Any) -> None:
+    message = kind()
+    message.header.stamp = Time(sec=7, nanosec=999_999_999)
+    message.header.frame_id = "imu"
+    data = bytes(serialize_message(message))
+    assert c.serialized_stamp_ns(data) == 7_999_999_999 == c.nanoseconds_from_stamp(message.header.stamp)
+    big = bytes([0, data[1] & 0xFE, *data[2:4], *data[4:8][::-1], *data[8:12][::-1]])  # a machine of the other order
+    assert c.serialized_stamp_ns(big) == 7_999_999_999

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from array import array
 
 import numpy as np
@@ -39,8 +40,24 @@ def stamp_from_seconds(stamp_s: float) -> Time:
 
 def seconds_from_stamp(stamp: Time) -> float:
     """Time in s of a message stamp: the double nearest to it."""
+    return nanoseconds_from_stamp(stamp) / 1_000_000_000
+
+
+def nanoseconds_from_stamp(stamp: Time) -> int:
+    """Time in ns of a message stamp, exactly."""
     nanoseconds: int = stamp.sec * 1_000_000_000 + stamp.nanosec
-    return nanoseconds / 1_000_000_000
+    return nanoseconds
+
+
+def serialized_stamp_ns(data: bytes) -> int:
+    """Stamp in ns of a serialised message that begins with a header; nothing else of it is read.
+
+    CDR (DDS-XTypes 1.3, 7.4): four bytes of encapsulation, of which the second is odd for little endian, then the
+    fields in their order.
+    """
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    whole: int = seconds * 1_000_000_000 + nanoseconds
+    return whole
 
 
 def joint_state_message(state: RobotState) -> JointState:

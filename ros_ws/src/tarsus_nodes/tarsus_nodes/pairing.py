@@ -21,10 +21,8 @@ class Pairing:
         self._waiting: dict[int, dict[str, Any]] = {}
         self._newest: dict[str, int] = {}
 
-    def add(self, topic: str, message: Any) -> dict[str, Any] | None:
-        """Add a message with a header; return the whole set by topic if it is now complete, else None."""
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    def add(self, topic: str, stamp_ns: int, message: Any) -> dict[str, Any] | None:
+        """Add a message of a stamp; return the whole set by topic if it is now complete, else None."""
         newest = self._newest.get(topic, -1)
         if stamp_ns == newest:
             return None

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState
@@ -23,7 +25,13 @@ from tarsus_edge.proof import load_proven
 from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
-from tarsus_nodes.conversions import joint_command_message, robot_state, seconds_from_stamp, velocity_command
+from tarsus_nodes.conversions import (
+    joint_command_message,
+    nanoseconds_from_stamp,
+    robot_state,
+    serialized_stamp_ns,
+    velocity_command,
+)
 from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
@@ -72,8 +80,9 @@ class PolicyNode(LifecycleNode):
         qos = sensor_qos(self._lockstep)
         commands_qos = command_qos(self._lockstep)
         self._publisher = self.create_lifecycle_publisher(JointCommandMsg, "policy/command", commands_qos)
-        self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
-        self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
+        # three of four states are not answered: they are not even read
+        for kind, topic in ((JointState, "joint_states"), (Imu, "imu/data")):
+            self.create_subscription(kind, topic, partial(self._on_sensor, topic), qos, raw=True)
         self.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)
         if stamped:
             self.create_subscription(TwistStamped, "cmd_vel", lambda m: self._on_velocity(m.twist), COMMAND_QOS)
@@ -134,20 +143,25 @@ class PolicyNode(LifecycleNode):
 
     # ---- messages ----
 
-    def _on_message(self, topic: str, message: Any) -> None:
+    def _on_sensor(self, topic: str, data: bytes) -> None:
+        stamp_ns = serialized_stamp_ns(data)
         if topic == "joint_states":
-            self._stamp_s = seconds_from_stamp(message.header.stamp)
+            self._stamp_s = stamp_ns / 1_000_000_000
+        self._add(topic, stamp_ns, data)
+
+    def _add(self, topic: str, stamp_ns: int, message: Any) -> None:
         if not self._active:
             return
-        messages = self._pairing.add(topic, message)
-        if messages is not None:
+        messages = self._pairing.add(topic, stamp_ns, message)
+        if messages is not None and self._runner is not None and self._runner.due(stamp_ns / 1_000_000_000):
             supervisor = messages["supervisor/state"] if self._lockstep else self._supervisor
-            self._answer(messages["joint_states"], messages["imu/data"], supervisor)
+            joints = deserialize_message(messages["joint_states"], JointState)
+            self._answer(joints, deserialize_message(messages["imu/data"], Imu), supervisor)
 
     def _on_supervisor(self, message: SupervisorState) -> None:
         self._supervisor = message
         if self._lockstep:
-            self._on_message("supervisor/state", message)
+            self._add("supervisor/state", nanoseconds_from_stamp(message.header.stamp), message)
 
     def _on_velocity(self, twist: Twist) -> None:
         self._velocity.update(velocity_command(twist), self._now())

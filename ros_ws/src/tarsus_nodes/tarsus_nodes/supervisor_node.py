@@ -33,6 +33,7 @@ from tarsus_nodes.conversions import (
     joint_command,
     joint_command_message,
     motor_reading,
+    nanoseconds_from_stamp,
     robot_state,
     stamp_from_seconds,
 )
@@ -158,7 +159,7 @@ class SupervisorNode(Node):
     # ---- what comes in ----
 
     def _on_message(self, topic: str, message: Any) -> None:
-        messages = self._pairing.add(topic, message)
+        messages = self._pairing.add(topic, nanoseconds_from_stamp(message.header.stamp), message)
         if messages is None:
             if self._lockstep and topic == "imu/data":
                 self._send_again(message.header.stamp)
