@@ -204,10 +204,13 @@ def test_cmd_vel_grows_stale_and_nan_is_ignored(session: Ros, policy: Path) -> N
         stamp = k * 20 / 1000
         expected = (0.4, 0.0, 0.0) if stamp <= 0.5 else (0.0, 0.0, 0.0)
         assert position(bench.ask(moving(stamp), State.WALK)) == reference.answer(moving(stamp), expected), stamp
-    session.spin_until(lambda: bench.robot.diagnostics, what="diagnostics")
-    values = {v.key: v.value for v in bench.robot.diagnostics[-1].status[0].values}
-    assert values["cmd_vel rejected"] == "1"
-    assert values["policy sha256"] == reference.session.policy_sha256
+
+    def values() -> dict[str, str]:
+        reports = bench.robot.diagnostics
+        return {v.key: v.value for v in reports[-1].status[0].values} if reports else {}
+
+    session.spin_until(lambda: values().get("cmd_vel rejected") == "1", what="a report of the rejected command")
+    assert values()["policy sha256"] == reference.session.policy_sha256
 
 
 def test_a_clock_that_jumps_makes_the_policy_start_from_rest(session: Ros, policy: Path) -> None:
