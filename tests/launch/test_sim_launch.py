@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,14 @@ def test_the_nodes_declare_every_parameter_that_they_are_given(name: str, tmp_pa
         for parameter, value in given.items():
             assert node.has_parameter(parameter), parameter
             assert type(node.get_parameter(parameter).value) is type(value), parameter
+
+
+def test_parameters_can_be_given_to_every_node_over_the_file() -> None:
+    made = plan()
+    other = dataclasses.replace(made.processes[0], name="other", command=("true",))
+    changed = dataclasses.replace(made, processes=(*made.processes, other)).with_parameters(use_sim_time="false", x="1")
+    *nodes, last = changed.processes
+    assert len(nodes) == len(NODES)
+    for before, after in zip(made.processes, nodes, strict=True):
+        assert after.command == (*before.command, "-p", "use_sim_time:=false", "-p", "x:=1")
+    assert last.command == ("true",), "what is no node takes none"

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tarsus_edge.launcher.parameters import ParameterDocument
@@ -91,6 +91,16 @@ class LaunchPlan:
     processes: tuple[ProcessSpec, ...]
     messages: tuple[LogMessage, ...]
     arguments: dict[str, str]
+
+    def with_parameters(self, **values: str) -> LaunchPlan:
+        """Return the plan with parameters that every node is given beyond the file, over what it says.
+
+        Args:
+            values: as YAML reads them.
+        """
+        words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
+        nodes = [replace(p, command=(*p.command, *words)) if "--ros-args" in p.command else p for p in self.processes]
+        return replace(self, processes=tuple(nodes))
 
     def describe(self) -> str:
         """Return all commands as text, one paragraph for each process."""

@@ -89,6 +89,9 @@ def loop(
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="Policy; the one that ships if not given.")
     ] = None,
+    rt_priority: Annotated[
+        int, typer.Option(min=0, max=80, help="Run every node by SCHED_FIFO with this priority; 0: as any process.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> int:
     """Walk in simulation in strict real time, and measure the loop: robot state, policy, supervisor, actuator.
@@ -104,8 +107,10 @@ def loop(
     )  # fmt: skip
     with simulation_domain() as domain:
         plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), "patience_s": "0.0"})
+        if rt_priority:
+            plan = plan.with_parameters(rt_priority=str(rt_priority), rt_lock_memory="true")
         with Display() as display:
-            found = LoopBench(request, domain, display, load).run(plan)
+            found = LoopBench(request, domain, display, load).run(plan) | {"rt_priority": rt_priority}
     if as_json:
         print(json.dumps(found, allow_nan=False))
     else:

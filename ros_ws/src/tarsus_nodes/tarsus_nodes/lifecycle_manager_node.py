@@ -52,6 +52,7 @@ class Managed:
         self._node = node
         self._asked: Future | None = None
         self._asked_s = -1e9
+        self._pending: Future | None = None
         self._get = node.create_client(GetState, f"{name}/get_state")
         self._change = node.create_client(ChangeState, f"{name}/change_state")
 
@@ -100,7 +101,8 @@ class Managed:
 
     def give_up(self) -> None:
         """Forget a transition that is not answered."""
-        self._change.remove_pending_request(self._pending)
+        if self._pending is not None:
+            self._change.remove_pending_request(self._pending)
         self.busy = False
         self.stage = Stage.LOST
 

@@ -67,7 +67,7 @@ class FaultBench:
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
         plan = load_plan(find_launch_file("sim"), given)
-        plan = plan if simulated_time else _with_steady_clock(plan)
+        plan = plan if simulated_time else plan.with_parameters(use_sim_time="false")
         self.plan = _with_wire(plan) if wired else plan
         if environment:
             processes = tuple(replace(p, environment={**p.environment, **environment}) for p in self.plan.processes)
@@ -232,11 +232,6 @@ class FaultBench:
         if any(not c.damps for c in list(self.witness.commands) if damped_s is not None and c.time_s > damped_s):
             return "a command with stiffness followed"
         return ""
-
-
-def _with_steady_clock(plan: LaunchPlan) -> LaunchPlan:
-    processes = [replace(p, command=(*p.command, "-p", "use_sim_time:=false")) for p in plan.processes]
-    return replace(plan, processes=tuple(processes))
 
 
 def _with_wire(plan: LaunchPlan) -> LaunchPlan:
