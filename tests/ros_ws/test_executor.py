@@ -178,3 +178,27 @@ def test_a_wake_from_another_thread_ends_the_wait(bench: Bench) -> None:
     start = time.monotonic()
     bench.executor.spin_while(lambda: not stop.is_set())
     assert time.monotonic() - start < 5.0
+
+
+def test_spinning_once_waits_no_longer_than_told_and_serves_what_is_ready(bench: Bench) -> None:
+    with own_domain() as domain:
+        context = Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = Node("quiet", context=context, start_parameter_services=False)
+        executor = FastExecutor(context=context)
+        executor.add_node(node)
+        executor.spin_once(timeout_sec=0.0)  # the executor's own news: a node has come
+        start = time.monotonic()
+        executor.spin_once(timeout_sec=0.2)
+        assert 0.1 < time.monotonic() - start < 2.0, "nothing happens there"
+        guard = node.create_guard_condition(lambda: called.append(True))
+        called: list[bool] = []
+        guard.trigger()
+        end = time.monotonic() + 10.0
+        while not called and time.monotonic() < end:
+            executor.spin_once(timeout_sec=5.0)
+        assert called == [True]
+        executor.shutdown()
+        executor.spin_once(timeout_sec=5.0)  # ended: returns at once
+        node.destroy_node()
+        rclpy.shutdown(context=context)

@@ -23,7 +23,7 @@ FOREVER = -1
 
 
 class FastExecutor(SingleThreadedExecutor):
-    """As rclpy's SingleThreadedExecutor, for ``spin_while`` alone; its other ways to spin stay as they are.
+    """As rclpy's SingleThreadedExecutor, for ``spin_while`` and ``spin_once``; its other ways to spin stay as they are.
 
     Callbacks run one after the other in the order timers, subscriptions, guard conditions, clients, services, QoS
     events. A coroutine callback runs as a task.
@@ -44,11 +44,21 @@ class FastExecutor(SingleThreadedExecutor):
         finally:
             self._let_go()
 
-    def _turn(self) -> None:
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Run all that is ready, after waiting for it at most so long (None: as long as it takes)."""
+        if self._context.ok() and not self._is_shutdown:
+            self._turn(FOREVER if timeout_sec is None else max(0, round(timeout_sec * 1e9)))
+
+    def shutdown(self, timeout_sec: float | None = None) -> bool:
+        """Stop, and let go of every entity."""
+        self._let_go()
+        return bool(super().shutdown(timeout_sec))
+
+    def _turn(self, timeout_ns: int = FOREVER) -> None:
         self._run_tasks()
         entities = self._entities or self._gather()
         wait_set = entities.fill()
-        wait_set.wait(FOREVER)
+        wait_set.wait(timeout_ns)
         if self._is_shutdown:
             raise ShutdownException
         if not self._context.ok():

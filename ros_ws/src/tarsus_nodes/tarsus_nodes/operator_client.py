@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rcl_interfaces.msg import Parameter as ParameterMsg
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.subscription import Subscription
@@ -27,6 +26,7 @@ from tarsus_msgs.msg import JointCommand, SupervisorState
 from tarsus_core.errors import TarsusError
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp, twist
+from tarsus_nodes.executor import FastExecutor
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos
 
 Array = NDArray[np.float64]
@@ -58,7 +58,7 @@ class OperatorClient:
             check: called again and again while waiting; what it raises ends the wait.
         """
         self.node = Node("operator", context=context, enable_rosout=False)
-        self._executor = SingleThreadedExecutor(context=context)
+        self._executor = FastExecutor(context=context)
         self._executor.add_node(self.node)
         self._check = check
         self.supervisor: SupervisorState | None = None

@@ -13,7 +13,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
@@ -23,6 +22,7 @@ from tarsus_core.robot_model import RobotModel
 from tarsus_edge.supervisor import State
 from tarsus_nodes.command_check import CommandCheck
 from tarsus_nodes.conversions import seconds_from_stamp
+from tarsus_nodes.executor import FastExecutor
 from tarsus_nodes.graph_view import GraphView
 from tarsus_nodes.odometry import pose_of
 from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos
@@ -64,15 +64,18 @@ class Witness:
         node.create_subscription(DiagnosticArray, "diagnostics", self._on_diagnostics, 50)
         node.create_subscription(Odometry, "ground_truth/odom", self._on_odometry, TRUTH_QOS)
         node.create_subscription(String, "faults/injected", self._on_injected, STATUS_QOS)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = FastExecutor(context=self._context)
+        self._closed = False
         self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, name="witness", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop to listen."""
-        self._executor.shutdown()
+        self._closed = True
+        self._executor.wake()
         self._thread.join()
+        self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
 
@@ -128,10 +131,7 @@ class Witness:
     # ---- what comes in ----
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._executor.spin_while(lambda: not self._closed)
 
     def _on_command(self, message: JointCommandMsg) -> None:
         stamp_s = seconds_from_stamp(message.header.stamp)
