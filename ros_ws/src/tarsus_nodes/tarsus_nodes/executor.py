@@ -10,23 +10,28 @@ until a node says that they have changed, and takes everything that is ready bef
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from rclpy.context import Context
+from rclpy.event_handler import EventHandler
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.subscription import Subscription
 
 FOREVER = -1
+EVENTS_S = 0.5
+"""s between two looks at QoS events (a publisher that cannot match, and the like), which are warnings: every publisher
+and subscription has some, and they would be half of what a turn costs"""
 
 
 class FastExecutor(SingleThreadedExecutor):
     """As rclpy's SingleThreadedExecutor, for ``spin_while`` and ``spin_once``; its other ways to spin stay as they are.
 
     Callbacks run one after the other in the order timers, subscriptions, guard conditions, clients, services, QoS
-    events. A coroutine callback runs as a task.
+    events; events come with the first turn after each ``EVENTS_S``. A coroutine callback runs as a task.
     """
 
     def __init__(self, *, context: Context | None = None) -> None:
@@ -35,6 +40,7 @@ class FastExecutor(SingleThreadedExecutor):
         self._tasks: list[Any] = []
         self._held = ExitStack()
         self._entities: _Entities | None = None
+        self._events_due_s = 0.0
 
     def spin_while(self, go_on: Callable[[], bool]) -> None:
         """Run callbacks while ``go_on()``; whoever makes it false calls ``wake``. What a callback raises comes out."""
@@ -57,7 +63,10 @@ class FastExecutor(SingleThreadedExecutor):
     def _turn(self, timeout_ns: int = FOREVER) -> None:
         self._run_tasks()
         entities = self._entities or self._gather()
-        wait_set = entities.fill()
+        events = time.monotonic() >= self._events_due_s
+        if events:
+            self._events_due_s = time.monotonic() + EVENTS_S
+        wait_set = entities.fill(events)
         wait_set.wait(timeout_ns)
         if self._is_shutdown:
             raise ShutdownException
@@ -65,6 +74,9 @@ class FastExecutor(SingleThreadedExecutor):
             raise ExternalShutdownException
         guards = wait_set.get_ready_entities("guard_condition")
         self._run(entities, wait_set, guards)
+        self._run_waitables(entities.waitables, wait_set)
+        if events:
+            self._run_waitables(entities.events, wait_set)
         if self._guard is not None and self._guard.handle.pointer in guards:
             self._let_go()  # an entity came or went, or a task did
 
@@ -89,7 +101,9 @@ class FastExecutor(SingleThreadedExecutor):
             request, header = service.handle.service_take_request(service.srv_type.Request)
             if header is not None:
                 service.send_response(self._call(service.callback, request, service.srv_type.Response()), header)
-        for waitable in entities.waitables:
+
+    def _run_waitables(self, waitables: list[Any], wait_set: Any) -> None:
+        for waitable in waitables:
             if waitable.is_ready(wait_set):
                 self._call(waitable.execute, waitable.take_data())
 
@@ -139,21 +153,23 @@ class _Entities:
     def __init__(self, executor: Any, held: ExitStack, context: Context) -> None:
         self._executor = executor
         by_kind: dict[str, list[Any]] = {kind: [] for kind in self.KINDS}
-        self.waitables: list[Any] = []
+        waitables: list[Any] = []
         for node in executor.get_nodes():
             for kind, entities in by_kind.items():
                 entities += getattr(node, kind)
-            self.waitables += node.waitables
+            waitables += node.waitables
         own = [executor._guard, executor._sigint_gc]
         for entity in [e for entities in by_kind.values() for e in entities] + own:
             held.enter_context(entity.handle)
-        for waitable in self.waitables:
+        for waitable in waitables:
             held.enter_context(waitable)
+        self.events = [w for w in waitables if isinstance(w, EventHandler)]
+        self.waitables = [w for w in waitables if not isinstance(w, EventHandler)]
         self._by_kind = {kind: {e.handle.pointer: e for e in entities} for kind, entities in by_kind.items()}
         handles = {kind: [e.handle for e in entities] for kind, entities in by_kind.items()}
         handles["guards"] += [guard.handle for guard in own]
         counts = {kind: len(entries) for kind, entries in handles.items()} | {"events": 0}
-        for waitable in self.waitables:
+        for waitable in waitables:
             number = waitable.get_num_entities()
             counts["timers"] += number.num_timers
             counts["subscriptions"] += number.num_subscriptions
@@ -174,13 +190,13 @@ class _Entities:
             *((wait_set.add_service, handle) for handle in handles["services"]),
         ]
 
-    def fill(self) -> Any:
-        """Return the wait set, ready to wait."""
+    def fill(self, events: bool) -> Any:
+        """Return the wait set, ready to wait, with the QoS events if asked for."""
         wait_set = self._wait_set
         wait_set.clear_entities()
         for add, handle in self._adders:
             add(handle)
-        for waitable in self.waitables:
+        for waitable in [*self.waitables, *self.events] if events else self.waitables:
             waitable.add_to_wait_set(wait_set)
         return wait_set
 
