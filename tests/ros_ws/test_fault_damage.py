@@ -80,6 +80,6 @@ def test_unknown_kind_is_refused_and_each_kind_does_something() -> None:
         Damage("melt", 0.0, JointState)
     for kind in KINDS:
         damage = Damage(kind, 1.0, Imu if kind == "tilt" else JointState)
-        first, second = (bytes(serialize_message(Imu())),) * 2 if kind == "tilt" else (joints(7), joints(8))
+        first, second = (bytes(serialize_message(Imu())),) * 2 if kind == "tilt" else (joints(7), joints(8, 0.6))
         damage.apply(first, 0.0)
         assert damage.apply(second, 0.0) != [(0.0, second)], kind

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 from rclpy.node import Node
@@ -16,25 +15,30 @@ from tarsus_nodes.lifeline import WATCHDOG, LifelineWatch
 from tarsus_nodes.qos import STATUS_QOS
 
 WATCHDOG_SILENT_S = 0.5
-"""steady time without a word of the watchdog, which speaks each 0.1 s, at which the robot is damped"""
+"""s without a word of the watchdog, which speaks each 0.1 s, at which the robot is damped"""
 EMERGENCY_STOP = "The emergency stop is pressed: release it, then reset and arm the supervisor."
 
 
 class Obstacles:
     """Looks for what forbids to command, and says it in one sentence each time it may have changed."""
 
-    def __init__(self, node: Node, needs_watchdog: bool, tell: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self, node: Node, needs_watchdog: bool, clock: Callable[[], float], tell: Callable[[str, bool], None]
+    ) -> None:
         """Begin to look.
 
         Args:
             node: of the supervisor, the one publisher of ``joint_command``.
             needs_watchdog: whether the watchdog process must be there.
+            clock: gives the time in s by which the watchdog's silence is told: simulated where all ages are, so that a
+                simulator that is held up is no fault of the watchdog.
             tell: called in the node's executor with the obstacle, empty if there is none, and whether it is the
                 emergency stop, which damps in any state.
         """
         self._node = node
         self._needs_watchdog = needs_watchdog
         self._tell = tell
+        self._clock = clock
         self._pressed = False
         self._watchdog_reason = ""
         self._watchdog_s = -math.inf
@@ -56,7 +60,7 @@ class Obstacles:
         self._tell(self._sentence(), self._pressed)
 
     def _on_watchdog(self, message: WatchdogState) -> None:
-        self._watchdog_s = time.monotonic()
+        self._watchdog_s = self._clock()
         self._watchdog_reason = message.reason if message.damp else ""
         self.look()
 
@@ -85,6 +89,6 @@ class Obstacles:
             return f"The watchdog damps the robot: {self._watchdog_reason}"
         if not self.watched:
             return "There is no watchdog: start the node 'watchdog', as the launch files do."
-        if time.monotonic() - self._watchdog_s > WATCHDOG_SILENT_S:
+        if abs(self._clock() - self._watchdog_s) > WATCHDOG_SILENT_S:  # a clock that was set back tells nothing
             return f"The watchdog has been silent for {WATCHDOG_SILENT_S * 1e3:g} ms: start it anew."
         return ""

@@ -119,7 +119,12 @@ class SupervisorNode(Node):
         for name in ("arm", "stand", "walk", "damp", "reset"):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
         self._policy_line = LifelineWatch(self, POLICY, self._on_policy_lost)
-        self._obstacles = Obstacles(self, needs_watchdog, self._on_obstacle)
+        self._obstacles = Obstacles(
+            self,
+            needs_watchdog,
+            time.monotonic if self._lockstep else self._time,  # in lockstep time may run many times as fast
+            self._on_obstacle,
+        )
         self._own_line = Lifeline(self, SUPERVISOR)
         self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
         self.create_timer(LOOK_PERIOD_S, self._obstacles.look, clock=steady)
