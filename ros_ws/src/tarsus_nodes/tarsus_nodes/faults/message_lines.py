@@ -57,7 +57,7 @@ def single(kind: str, topics: tuple[str, ...], value: float = 0.0) -> Callable[[
 def one_action_beyond(bench: FaultBench) -> Seen:
     bench.to_walk()
     before = bench.client.supervisor.commands_clamped if bench.client.supervisor is not None else 0
-    bench.inject("shift", POLICY, 0.5)
+    bench.inject("shift", POLICY, 0.2)
     bench.mend()
     seen = walks_on(bench, 2.0)
     clamped = (bench.client.supervisor.commands_clamped if bench.client.supervisor is not None else 0) - before
@@ -113,7 +113,7 @@ LINES = tuple(
         (6.2, "NaN in every state", "held, damped within 75 ms", damps("nan", JOINTS, 0.0, AGE_MS)),
         (7.1, "NaN in an action", "rejected before any clamp; walks on", single("nan", POLICY)),
         (7.2, "NaN in every action", "rejected, held, damped within 150 ms", damps("nan", POLICY, 0.0, 150.0)),
-        (8.1, "an action 0.5 rad beyond", "clamped, counted; walks on", one_action_beyond),
+        (8.1, "an action 0.2 rad beyond", "clamped, counted; walks on", one_action_beyond),
         (8.2, "every action 2 rad beyond", "clamped; damped within 1.2 s", damps("shift", POLICY, 2.0, 1200.0)),
         (12.1, "inference 25 ms late", "the newest answer counts; walks on", goes_on("delay", POLICY, 0.025, 3.0)),
         (12.2, "inference 200 ms late", "damped within 150 ms", damps("delay", POLICY, 0.2, 150.0)),
