@@ -18,6 +18,7 @@ from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench, processes_of
 from tarsus_nodes.operator_client import OperatorError
 from tarsus_nodes.qos import COMMAND_QOS
+from tarsus_nodes.ros_domain import VARIABLE
 
 PUSH_EVERY_S = 10.0
 PUSH_NS = 15.0
@@ -37,7 +38,7 @@ def cycle(count: int, say: Say) -> dict[str, Any]:
     Raises:
         SimulationError: at the first process left behind, or exit code that is not 0.
     """
-    domain = int(os.environ["ROS_DOMAIN_ID"])
+    domain = int(os.environ[VARIABLE])
     took_s, files = [], []
     before = _leftovers()
     memory_mb: list[float] = []

@@ -39,6 +39,12 @@ _TRANSITIONS = {
     "deactivate": TransitionMsg.TRANSITION_DEACTIVATE,
     "cleanup": TransitionMsg.TRANSITION_CLEANUP,
 }
+_REACHED = {
+    "configure": Stage.INACTIVE,
+    "activate": Stage.ACTIVE,
+    "deactivate": Stage.INACTIVE,
+    "cleanup": Stage.UNCONFIGURED,
+}
 
 
 class Managed:
@@ -88,12 +94,7 @@ class Managed:
             self.heard_s = time.monotonic()
             granted = bool(future.result() is not None and future.result().success)
             if granted:
-                self.stage = {
-                    "configure": Stage.INACTIVE,
-                    "activate": Stage.ACTIVE,
-                    "deactivate": Stage.INACTIVE,
-                    "cleanup": Stage.UNCONFIGURED,
-                }[transition.name]
+                self.stage = _REACHED[transition.name]
             then(granted)
 
         self._pending = self._change.call_async(request)

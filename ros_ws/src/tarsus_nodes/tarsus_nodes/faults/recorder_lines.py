@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from mcap.exceptions import EndOfFile
@@ -106,13 +105,8 @@ def clock_jump(_: FaultBench) -> Seen:
             return both(forward, walks_on(bench, 3.0))
 
 
-def line(number: float, fault: str, expected: str, run: Callable[[FaultBench], Seen], last: bool = False) -> Line:
-    """A line in a graph without a relay."""
-    return Line(number, fault, expected, run, last=last)
-
-
 LINES = (
-    line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, last=True),
-    line(24, "disk full while recording", "the recorder ends with one error; walks on", disk_full),
-    line(25, "power cut while recording", "the file opens, all but the last second is in it", power_cut),
+    Line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, last=True),
+    Line(24, "disk full while recording", "the recorder ends with one error; walks on", disk_full),
+    Line(25, "power cut while recording", "the file opens, all but the last second is in it", power_cut),
 )
