@@ -27,7 +27,12 @@ app = typer.Typer(add_completion=False)
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Annotated[Path, typer.Option(metavar="FILE.onnx", help="Policy file to write.")] = Path("policy.onnx"),
-    checkpoint: Annotated[int | None, typer.Option(help="Number of a checkpoint; by default the newest.")] = None,
+    checkpoint: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of a checkpoint; by default the best that passed the run's gate, or else the newest."
+        ),
+    ] = None,
     calibrate: Annotated[
         bool,
         typer.Option(help="Measure at which speeds the policy walks, and correct its command inside the network."),
@@ -52,8 +57,10 @@ def export(
         ) from None
 
     console = Console(highlight=False, soft_wrap=True)
-    found = exporting.read_checkpoint(run, checkpoint)
-    console.print(f"Exporting {found.path}.", markup=False)
+    best = exporting.RunFolder(run).best() if checkpoint is None else None
+    found = exporting.read_checkpoint(run, checkpoint if best is None else best.update)
+    why = "" if best is None else ", the best of those that passed the run's gate"
+    console.print(f"Exporting {found.path}{why}.", markup=False)
     workers = available_cores()
     with progress_bar("exporting") as say:
         made = exporting.export_policy(found, calibrate, workers, say)

@@ -50,6 +50,9 @@ def train(
             "one of this run's own. --workers says how many processes, of one core each."
         ),
     ] = None,
+    until_gate: Annotated[
+        bool, typer.Option("--until-gate", help="Stop as soon as a checkpoint passes the task's gate.")
+    ] = False,
     clip_every: Annotated[
         float | None, typer.Option(help="Film a checkpoint every so many minutes, into the run's folder clips.")
     ] = None,
@@ -58,7 +61,8 @@ def train(
     """Train a policy with PPO in PyBullet.
 
     With --minutes or --steps, the last quarter polishes: the steps become small. Without either it trains until Ctrl-C,
-    which saves. Reward terms, errors and speed are in TensorBoard: tensorboard --logdir runs
+    which saves. On the way the task's gate examines checkpoints (see 'tarsus score --help'); the best that passes is
+    what 'tarsus export' takes. Reward terms, errors and speed are in TensorBoard: tensorboard --logdir runs
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: one thread a simulation process
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not spin on the workers' cores
@@ -97,15 +101,31 @@ def train(
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
         folder = RunFolder(resume)
         settings = at_home(folder.settings(overrides))
+        check_gate(settings, until_gate)
         if folder.updates():
             folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
     else:
         settings = at_home(load_task(task, overrides) if config is None else load_settings(config, overrides))
+        check_gate(settings, until_gate)
         folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
     if our_choice and (more := fitting(settings.robots)) > settings.workers > 0:
         print(f"This machine has {available_cores()} cores: --workers {more} is faster.", file=sys.stderr)
-    _train(settings, folder, resume is not None, initial, ray, minutes, steps, clip_every, quiet)
+    _train(settings, folder, resume is not None, initial, ray, minutes, steps, until_gate, clip_every, quiet)
+
+
+def check_gate(settings: TrainSettings, wanted: bool) -> None:
+    """Refuse a gate that is not known, or none where one is wanted.
+
+    Raises:
+        ConfigError: saying which there are.
+    """
+    from tarsus_policies.gate import find_gate
+
+    if settings.exam.gate:
+        find_gate(settings.exam.gate)
+    elif wanted:
+        raise ConfigError("--until-gate needs a gate, and this task has none: name one with --set exam.gate=walk.")
 
 
 def fitting(robots: int) -> int:
@@ -121,10 +141,12 @@ def _train(
     ray: str | None,
     minutes: float | None,
     steps: int | None,
+    until_gate: bool,
     clip_every: float | None,
     quiet: bool,
 ) -> None:
     from tarsus_policies.clips import Clips
+    from tarsus_policies.exam import Examiner
     from tarsus_policies.progress_bar import TrainingBar
     from tarsus_policies.trainer import Progress, Trainer
 
@@ -132,6 +154,8 @@ def _train(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    bar = TrainingBar(hidden=quiet)
+    examiner = Examiner(folder, settings.exam, bar.say)
     trainer = Trainer(settings, folder, resume, initial, ray)
     if resume:
         folder.write_settings(settings)  # it fits: the folder tells what the newest checkpoints were trained with
@@ -139,6 +163,8 @@ def _train(
     first_steps = trainer.progress.steps
 
     def done(progress: Progress) -> float | None:
+        if until_gate and examiner.passed:
+            return 1.0
         shares = []
         if minutes is not None:
             shares.append((time.monotonic() - started) / (60.0 * minutes))
@@ -150,8 +176,8 @@ def _train(
     clips = Clips(folder.path, None if clip_every is None else 60.0 * clip_every)
     finished = False
     try:
-        with TrainingBar(hidden=quiet) as bar:
-            path = trainer.run(done, lambda p: bar.show(p, done(p)), clips.saved)
+        with bar:
+            path = trainer.run(done, lambda p: bar.show(p, done(p)), clips.saved, examiner)
         print(f"Trained {trainer.progress.steps:,} steps; saved {path}.", file=sys.stderr)
         finished = True
     except (KeyboardInterrupt, SimulationError):

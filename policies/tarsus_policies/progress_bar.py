@@ -48,6 +48,10 @@ class TrainingBar:
     ) -> None:
         self._bar.stop()
 
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bar, hidden or not."""
+        self._console.print(f"tarsus train: {sentence}", markup=False, soft_wrap=True)
+
     def show(self, progress: trainer.Progress, share: float | None) -> None:
         """Show the state of a run; ``share`` of it that is done, or None if it has no end."""
         figures = (

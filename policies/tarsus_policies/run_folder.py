@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,43 @@ class CheckpointError(TarsusError):
     """A checkpoint that is missing, cut short, or cannot be written."""
 
 
+@dataclass(frozen=True)
+class Exam:
+    """What a gate measured of one checkpoint."""
+
+    update: int
+    """number of the checkpoint"""
+    steps: int
+    """control periods of all robots until then"""
+    minutes: float
+    """wall clock of training until the result was there"""
+    reasons: tuple[str, ...]
+    """why it misses the gate, one sentence each; none: it passes"""
+    falls: int
+    """on the grid of commands"""
+    mean_lin_err: float
+    """m/s"""
+    mean_ang_err: float
+    """rad/s"""
+    survived: int
+    """pushes, walking and standing"""
+    pushes: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether it passes the gate."""
+        return not self.reasons
+
+
 class RunFolder:
-    """``settings.yaml``, ``checkpoints/model_<update>.pt`` and ``events.*`` of one run."""
+    """``settings.yaml``, ``checkpoints/model_<update>.pt``, ``exams.json`` and ``events.*`` of one run."""
 
     def __init__(self, path: Path) -> None:
         """Name a run folder; nothing is read or made yet."""
         self.path = path
         self.settings_file = path / "settings.yaml"
         self.checkpoints = path / "checkpoints"
+        self._exams_file = path / "exams.json"
 
     def create(self, settings: TrainSettings) -> None:
         """Make the folder and write the resolved settings.
@@ -80,8 +111,35 @@ class RunFolder:
         found = (re.fullmatch(r"model_(\d+)\.pt", p.name) for p in self.checkpoints.glob("model_*.pt"))
         return sorted(int(m.group(1)) for m in found if m)
 
+    def exams(self) -> list[Exam]:
+        """Exams of this run, oldest first.
+
+        Raises:
+            CheckpointError: if their file is damaged.
+        """
+        try:
+            rows = json.loads(self._exams_file.read_bytes())
+            return [Exam(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError):
+            raise CheckpointError(
+                f"The exams '{self._exams_file}' cannot be read: delete the file to go by the newest checkpoint."
+            ) from None
+
+    def add_exam(self, exam: Exam) -> None:
+        """Write down an exam, whole or not at all."""
+        rows = [asdict(e) for e in (*(e for e in self.exams() if e.update != exam.update), exam)]
+        write_atomically(self._exams_file, (json.dumps(rows, indent=1) + "\n").encode())
+
+    def best(self) -> Exam | None:
+        """Return the exam of the checkpoint that tracks best of those that pass their gate and are still there."""
+        known = self.updates()
+        passed = [e for e in self.exams() if e.passed and e.update in known]
+        return min(passed, key=lambda e: (e.mean_lin_err + e.mean_ang_err, -e.update), default=None)
+
     def save(self, update: int, content: dict[str, Any], keep: int) -> Path:
-        """Write a checkpoint whole or not at all, then drop all but the newest ``keep``.
+        """Write a checkpoint whole or not at all, then drop all but the newest ``keep`` and the best.
 
         Raises:
             CheckpointError: if the disk is full or the folder cannot be written; older checkpoints stay.
@@ -98,8 +156,10 @@ class RunFolder:
             raise CheckpointError(
                 f"The checkpoint '{path}' cannot be written ({reason}); {last}: free some space, then --resume."
             ) from None
+        best = self.best()
         for old in self.updates()[:-keep]:
-            os.unlink(self.checkpoints / f"model_{old}.pt")
+            if best is None or old != best.update:
+                os.unlink(self.checkpoints / f"model_{old}.pt")
         return path
 
     def load(self, update: int | None = None) -> dict[str, Any]:

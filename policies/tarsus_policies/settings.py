@@ -104,6 +104,18 @@ class CurriculumSettings:
 
 
 @dataclass(frozen=True)
+class ExamSettings:
+    """Exams of checkpoints while training goes on, see exam.py; the best that passes is what is exported."""
+
+    gate: str = ""
+    """as of 'tarsus score --gate'; empty: no exams"""
+    from_difficulty: float = 0.9
+    """of the curriculum; before, nobody is examined"""
+    every_steps: int = 400_000
+    """control periods of all robots between two exams; there is another one at the end"""
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """A whole run."""
 
@@ -111,6 +123,7 @@ class TrainSettings:
     ppo: PpoSettings = PpoSettings()
     reference: GaitReference = GaitReference()
     curriculum: CurriculumSettings = CurriculumSettings()
+    exam: ExamSettings = ExamSettings()
     seed: int = 1
     robots: int = 256
     workers: int = 2
@@ -143,6 +156,7 @@ def load_task(task: str, overrides: list[str] | None = None) -> TrainSettings:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigError(f"The task file '{path}' cannot be read ({reason}).") from None
     data = _read(task_settings("walk"))
+    data.pop("exam", None)  # another task has other bars
     _merge(data, getattr(load_code(code), "SETTINGS", {}))
     data.setdefault("task", {})["code"] = code
     return _resolve(data, overrides or [], path.stem + ".yaml")
@@ -231,6 +245,7 @@ def check(settings: TrainSettings) -> None:
         ("task.random.push_share", s.task.random.push_share, 0.0 <= s.task.random.push_share <= 1.0, "0 to 1"),
         ("task.random.push_least", s.task.random.push_least, 0.0 <= s.task.random.push_least <= 1.0, "0 to 1"),
         ("task.robots_a_client", s.task.robots_a_client, s.task.robots_a_client >= 0, "0 or more"),
+        ("exam.every_steps", s.exam.every_steps, s.exam.every_steps >= 1, "1 or more"),
         ("ppo.minibatches", p.minibatches, 1 <= p.minibatches <= s.robots * p.steps_per_update, "1 to the batch size"),
     ]
     for name, value, fine, wanted in wrong:

@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError, SimulationError
 from tarsus_core.processes import available_cores
+from tarsus_policies.exam import Examiner
 from tarsus_policies.gait_actor import GaitActor, SymmetricCritic, actor_options
 from tarsus_policies.nan_guard import NanGuard
 from tarsus_policies.run_folder import RunFolder
@@ -35,8 +36,10 @@ class Progress:
     update: int = 0
     steps: int = 0
     """control periods of all robots together"""
+    examined: int = 0
+    """steps until the last exam"""
     seconds: float = 0.0
-    """of training, over all sessions"""
+    """wall clock of training, over all sessions"""
     assistance: float = 1.0
     difficulty: float = 0.0
     whole_robot: bool = False
@@ -75,6 +78,7 @@ class Trainer:
         self._small_steps = 1.0
         self._explored: torch.Tensor | None = None
         self.progress = Progress(assistance=settings.curriculum.assistance)
+        began = time.monotonic()
         content = folder.load() if resume and folder.updates() else None
         start = 0 if content is None else int(content["iter"])
         torch.manual_seed(settings.seed + 1_000_003 * start)
@@ -82,6 +86,7 @@ class Trainer:
         torch.set_num_threads(cores if ray is not None else min(max(1, settings.workers), cores))
         if content is not None:
             self.progress = _progress(content)
+        self._began = began - self.progress.seconds
         self.sampler = self._start(settings.seed + 1_000_003 * start)
         try:
             self.algorithm = _build_algorithm(self.sampler, settings)
@@ -98,6 +103,7 @@ class Trainer:
         share_done: Callable[[Progress], float | None],
         report: Callable[[Progress], None],
         saved: Callable[[Path], None] = lambda path: None,
+        examiner: Examiner | None = None,
     ) -> Path:
         """Train; save every ``save_every_s``, at the end, and when interrupted. Return the last checkpoint.
 
@@ -106,6 +112,7 @@ class Trainer:
                 the end the steps become small, so that the last policy is as good as the mean of the last ones.
             report: told of every update.
             saved: told of every checkpoint but the last.
+            examiner: asks for exams of checkpoints on the way, and for one of the last.
         """
         writer = SummaryWriter(str(self.folder.path))
         saved_at = time.monotonic()
@@ -115,17 +122,28 @@ class Trainer:
                 self._anneal(share or 0.0)
                 self._update(writer)
                 report(self.progress)
-                if time.monotonic() - saved_at >= self.settings.save_every_s:
+                done = self.progress
+                if examiner is not None and examiner.due(done.difficulty, done.steps - done.examined):
+                    self._examine(examiner, writer)
+                elif time.monotonic() - saved_at >= self.settings.save_every_s:
                     path, saved_at = self.save(), time.monotonic()
                     saved(path)
+            path = self.save()
+            done = self.progress
+            if examiner is not None and examiner.ready(done.difficulty) and done.steps > done.examined:
+                self._examine(examiner, writer)
         except (KeyboardInterrupt, SimulationError):  # the networks are as good as after the last update
             self.save()
             raise
-        else:
-            path = self.save()
         finally:
             writer.close()
         return path
+
+    def _examine(self, examiner: Examiner, writer: SummaryWriter) -> None:
+        progress = self.progress
+        progress.examined = progress.steps
+        self.save()
+        examiner.examine(progress.update, progress.steps, time.monotonic() - self._began, writer)
 
     def _anneal(self, share: float) -> None:
         ppo = self.settings.ppo
@@ -205,7 +223,7 @@ class Trainer:
 
         progress.update += 1
         progress.steps += sample.steps
-        progress.seconds += ended - started
+        progress.seconds = ended - self._began
         progress.steps_per_s = sample.steps / (ended - started)
         progress.reward = sample.reward
         progress.error += 0.2 * (sample.error - progress.error)
