@@ -64,23 +64,23 @@ class Examiner:
             with torch.random.fork_rng():  # the training draws the same numbers with and without exams
                 file = export_policy(read_checkpoint(self._folder.path, update)).file
             card = measure(file, self._gate.settings(CardSettings()), available_cores())
-        except TarsusError as error:
+            score = card.score.as_dict()
+            rows = [row for impulses in card.engines["pybullet"]["pushes"].values() for row in impulses.values()]
+            exam = Exam(
+                update=update,
+                steps=steps,
+                minutes=(seconds + time.monotonic() - started) / 60.0,
+                reasons=tuple(self._gate.reasons(card)),
+                falls=score["falls"],
+                mean_lin_err=score["mean_lin_err"],
+                mean_ang_err=score["mean_ang_err"],
+                survived=sum(row["survived"] for row in rows),
+                pushes=sum(row["of"] for row in rows),
+            )
+            self._folder.add_exam(exam)
+        except (OSError, TarsusError) as error:
             self._say(f"The exam of checkpoint {update} could not be held. {error}")
             return None
-        score = card.score.as_dict()
-        rows = [row for impulses in card.engines["pybullet"]["pushes"].values() for row in impulses.values()]
-        exam = Exam(
-            update=update,
-            steps=steps,
-            minutes=(seconds + time.monotonic() - started) / 60.0,
-            reasons=tuple(self._gate.reasons(card)),
-            falls=score["falls"],
-            mean_lin_err=score["mean_lin_err"],
-            mean_ang_err=score["mean_ang_err"],
-            survived=sum(row["survived"] for row in rows),
-            pushes=sum(row["of"] for row in rows),
-        )
-        self._folder.add_exam(exam)
         self.passed |= exam.passed
         for name in ("falls", "mean_lin_err", "mean_ang_err", "survived"):
             writer.add_scalar(f"exam/{name}", getattr(exam, name), steps)
