@@ -145,7 +145,5 @@ def test_until_the_gate_is_passed(
     export = ["export", str(folder), "--no-score", "--no-calibrate", "--output", str(tmp_path / "policy.onnx")]
     assert main(export) == 0
     assert "model_2.pt, the best of those that passed the run's gate" in " ".join(capsys.readouterr().out.split())
-    assert (
-        main(["export", str(folder), "--checkpoint", "3", "--no-score", "--no-calibrate", "--output", str(output)]) == 0
-    )
+    assert main([*export, "--checkpoint", "3"]) == 0
     assert "model_3.pt." in " ".join(capsys.readouterr().out.split())
