@@ -54,8 +54,7 @@ class CommandMonitor:
         try:
             command = self._acceptable(command, state_stamp_s)
         except StateError as error:
-            self.rejected += 1
-            self.last_rejection = str(error)
+            self.reject(str(error))
             return False
         self._slewed = ""
         if self.latest is not None:
@@ -68,6 +67,11 @@ class CommandMonitor:
         self.latest = command
         self._counted = False
         return True
+
+    def reject(self, reason: str) -> None:
+        """Count a message that is no command to use, with the reason, one sentence."""
+        self.rejected += 1
+        self.last_rejection = reason
 
     def forget(self) -> None:
         """Drop the newest command: its stamps are of a time that is over."""

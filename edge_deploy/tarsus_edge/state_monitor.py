@@ -71,9 +71,12 @@ class StateMonitor:
     def stale(self, now_s: float) -> str:
         """Say why there is no fresh state, as the start of a sentence; empty if there is one."""
         age = self.age(now_s)
+        why = f" (what comes is dropped: {self.last_rejection.rstrip('.')})" if self.last_rejection else ""
         if math.isinf(age):
-            return "No robot state has arrived"
-        return f"The newest robot state is {age * 1e3:.0f} ms old" if reached(age, self.config.state_age_damp_s) else ""
+            return f"No good robot state has arrived{why}" if why else "No robot state has arrived"
+        if not reached(age, self.config.state_age_damp_s):
+            return ""
+        return f"The newest robot state is {age * 1e3:.0f} ms old{why}"
 
     def take(self, state: RobotState, now_s: float) -> str:
         """Take a state; return why it damps a moving robot, or nothing.
@@ -86,8 +89,7 @@ class StateMonitor:
                 raise StateError("The state lists other joints than the robot has.")
             state.check()
         except StateError as error:
-            self.rejected += 1
-            self.last_rejection = str(error)
+            self.reject(str(error))
             return ""
         before = self.latest
         if before is not None and state.stamp_s == before.stamp_s:
@@ -98,6 +100,11 @@ class StateMonitor:
         self.latest, self._latest_now, self.last_rejection = state, now_s, ""
         reasons += [self._frozen(state), self._falls(state), self._runs_away(state)]
         return next(filter(None, reasons), "")
+
+    def reject(self, reason: str) -> None:
+        """Count something that came and is no state, with the reason, one sentence."""
+        self.rejected += 1
+        self.last_rejection = reason
 
     def _in_time(self, state: RobotState, before: RobotState | None, now_s: float) -> str:
         if before is None:

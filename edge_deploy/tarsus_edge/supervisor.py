@@ -261,12 +261,12 @@ class Supervisor:
             return False, f"The robot is damped ({self.reason}): reset the supervisor before arming."
         if self.state is not State.PASSIVE:
             return True, "The supervisor is armed already."
+        stale = self.states.stale(now_s)  # first: without states the watchdog damps, too, and knows less of why
+        if stale:
+            return False, f"{stale}: start the simulator or the driver, then arm again."
         obstacle = self._obstacle or self.health.obstacle
         if obstacle:
             return False, obstacle
-        stale = self.states.stale(now_s)
-        if stale:
-            return False, f"{stale}: start the simulator or the driver, then arm again."
         self.armed = True
         return True, "Armed: the robot may stand."
 

@@ -124,8 +124,17 @@ def refused(answer: tuple[bool, str], part: str) -> None:
 def test_arm_needs_a_fresh_state() -> None:
     rig = Rig()
     refused(rig.supervisor.arm(0.0), "No robot state has arrived")
+    rig.supervisor.states.reject("The state has no joint 'a'.")
+    refused(
+        rig.supervisor.arm(0.0), "No good robot state has arrived (what comes is dropped: The state has no joint 'a')"
+    )
     rig.step()
-    refused(rig.supervisor.arm(rig.now_s + 0.05), "The newest robot state is 50 ms old")
+    refused(rig.supervisor.arm(rig.now_s + 0.05), "The newest robot state is 50 ms old: start")
+    rig.supervisor.states.reject("The state has no joint 'a'.")
+    refused(
+        rig.supervisor.arm(rig.now_s + 0.05), "is 50 ms old (what comes is dropped: The state has no joint 'a'): start"
+    )
+    assert rig.supervisor.states.rejected == 2
     assert rig.supervisor.arm(rig.now_s + 0.049) == (True, "Armed: the robot may stand.")
     assert rig.supervisor.state is State.PASSIVE and rig.supervisor.armed
 

@@ -164,8 +164,13 @@ def test_states_that_contradict_themselves_are_counted_and_unused(session: Ros, 
     joints.position = joints.position[:-1]
     bench.robot.joints.publish(joints)
     bench.robot.imu.publish(imu_message(state, "imu"))
-    session.spin_until(lambda: bench.supervisor._messages_rejected == 1, what="the rejection")
-    assert bench.supervisor.supervisor.states.stamp_s is None
+    states = bench.supervisor.supervisor.states
+    session.spin_until(lambda: states.rejected == 1, what="the rejection")
+    assert states.stamp_s is None
+    granted, why = bench.ask("arm")
+    assert (
+        not granted and "what comes is dropped: The joint state names 29 joints but holds 28 values of position" in why
+    )
 
 
 def test_diagnostics_name_state_and_counters(session: Ros, policy: Path) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -72,7 +72,7 @@ def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
             left = list(group)
             while left:  # a graph that breaks is a failed line, and the next line gets a new one
                 try:
-                    with FaultBench(wired=group[0].wired, simulated_time=group[0].simulated_time, check=check) as bench:
+                    with _bench(group[0], check) as bench:
                         while left:
                             tell.update(task, description=left[0].fault)
                             verdicts.append(_run(left.pop(0), bench))
@@ -85,6 +85,12 @@ def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
                     verdicts.append(Verdict.of(left.pop(0), Seen(str(error), False), 0))
                     tell.advance(task)
     return sorted(verdicts, key=lambda v: v.number)
+
+
+def _bench(line: Line, check: Callable[[], None]) -> FaultBench:
+    return FaultBench(
+        wired=line.wired, simulated_time=line.simulated_time, own_wall_clock=line.own_wall_clock, check=check
+    )
 
 
 def _run(line: Line, bench: FaultBench) -> Verdict:

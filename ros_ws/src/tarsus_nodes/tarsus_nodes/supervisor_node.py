@@ -97,7 +97,6 @@ class SupervisorNode(Node):
         self.realtime = Realtime.declare(self)
         self._sequence = 0
         self._sent: JointCommandMsg | None = None
-        self._messages_rejected = 0
         self._awaited_stamp_s: float | None = None
         self._awaited_since_s = 0.0
         self._answered_period: int | None = None
@@ -172,7 +171,7 @@ class SupervisorNode(Node):
         try:
             state = robot_state(messages["joint_states"], messages["imu/data"], self._names)
         except StateError as error:
-            self._messages_rejected += 1
+            self.supervisor.states.reject(str(error))
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         # by simulated time a state is as old as its stamp says: a clock that does not move with the stamps shows, too
@@ -209,7 +208,7 @@ class SupervisorNode(Node):
         try:
             command = joint_command(message)
         except StateError as error:
-            self._messages_rejected += 1
+            self.supervisor.commands.reject(str(error))
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         now = self._now()
@@ -333,7 +332,7 @@ class SupervisorNode(Node):
             "states [Hz]": self._rate.look(time.monotonic()),
             "state age [ms]": s.states.age(now) * 1e3,
             "states late": s.states.late,
-            "states rejected": s.states.rejected + self._messages_rejected,
+            "states rejected": s.states.rejected,
             **self._latency.values("state to command"),
             "command age [ms]": s.command_age(now) * 1e3,
             "commands rejected": s.commands.rejected,

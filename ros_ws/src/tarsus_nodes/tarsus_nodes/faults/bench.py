@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from tarsus_edge.launcher import LaunchPlan, LaunchRun, ProcessSpec, find_launch
 from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults import relay
+from tarsus_nodes.faults.wall_clock import WallClock
 from tarsus_nodes.faults.witness import Witness
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
@@ -53,7 +55,7 @@ class FaultBench:
         wired: bool = False,
         simulated_time: bool = False,
         arguments: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
+        own_wall_clock: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing starts.
@@ -62,29 +64,33 @@ class FaultBench:
             wired: put the relay between the nodes.
             simulated_time: let ages be of simulated time, as in simulation; else of the steady clock, as on a robot.
             arguments: of the launch file, beyond those that make it strict real time.
-            environment: variables for its processes, beyond this one's.
+            own_wall_clock: let ``wall_clock`` shift that of its processes.
             check: called again and again while waiting; what it raises ends the wait.
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
         plan = load_plan(find_launch_file("sim"), given)
         plan = plan if simulated_time else plan.with_parameters(use_sim_time="false")
         self.plan = _with_wire(plan) if wired else plan
-        if environment:
-            processes = tuple(replace(p, environment={**p.environment, **environment}) for p in self.plan.processes)
-            self.plan = replace(self.plan, processes=processes)
         self.robot = load_robot(ROBOT)
         self.domain = int(os.environ[VARIABLE])
         self.said = io.StringIO()
         """what the processes wrote"""
         self.drives: np.ndarray | None = SPEED
         """velocity command (3,) that is published while waiting; None for none"""
+        self._own_wall_clock = own_wall_clock
         self._check = check
         self._injections = 0
         self._publishers: dict[str, Publisher] = {}
 
     def __enter__(self) -> FaultBench:
         with contextlib.ExitStack() as stack:
-            self.launch = stack.enter_context(LaunchRun(self.plan, screen=self.said))
+            plan = self.plan
+            if self._own_wall_clock:
+                self.wall_clock = WallClock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+                shifted = self.wall_clock.environment
+                processes = tuple(replace(p, environment={**p.environment, **shifted}) for p in plan.processes)
+                plan = replace(plan, processes=processes)
+            self.launch = stack.enter_context(LaunchRun(plan, screen=self.said))
             self.witness = Witness(self.robot, self.domain)
             stack.callback(self.witness.close)
             self.client = OperatorClient(check=self._check)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
+from tarsus_nodes.faults.damage import JOINT
 from tarsus_nodes.faults.judge import both, damped, walks_on
 from tarsus_nodes.faults.relay import ALL, SENSORS
 from tarsus_nodes.faults.table import Line, Seen
@@ -82,7 +83,7 @@ def other_robot(bench: FaultBench) -> Seen:
     bench.inject("rename", JOINTS)
     bench.wait(0.5)
     armed, why = bench.client.press("supervisor/arm")
-    return Seen(f"arming: {why}", not armed)
+    return Seen(f"arming: {why}", not armed and bench.robot.joint_names[JOINT] in why)
 
 
 def clock(kind: str, topics: tuple[str, ...], value: float) -> Callable[[FaultBench], Seen]:
@@ -124,7 +125,7 @@ LINES = tuple(
         (15, "cable out for a second, and in again", "damped within 75 ms; stays damped", cable_out_and_in),
         (16.1, "a state cut short on the way", "discarded; walks on", single("garble", JOINTS)),
         (16.2, "every state cut short on the way", "damped within 75 ms", damps("garble", JOINTS, 0.0, AGE_MS)),
-        (18, "a robot with another joint", "arming is refused", other_robot),
+        (18, "a robot with another joint", "arming is refused, the joint is named", other_robot),
         (20.1, "clock stands still for a second", "walks on or is damped, then obeys", clock("stale", ("clock",), 0.0)),
         (
             20.2,

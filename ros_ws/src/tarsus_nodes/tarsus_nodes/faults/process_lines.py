@@ -12,7 +12,7 @@ from dataclasses import replace
 from tarsus_edge.launcher import LaunchRun
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench, processes_of, stopped
-from tarsus_nodes.faults.judge import damped
+from tarsus_nodes.faults.judge import both, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 from tarsus_nodes.load import loaded
 
@@ -130,6 +130,15 @@ def cycled(bench: FaultBench) -> Seen:
     return Seen(f"{CYCLES} starts and stops, nothing left; the slowest start took {worst_s:.1f} s", True)
 
 
+def clock_jump(bench: FaultBench) -> Seen:
+    bench.to_walk()
+    bench.wall_clock.shift(3600)
+    forward = walks_on(bench, 3.0)
+    bench.witness.begin()
+    bench.wall_clock.shift(-3600)
+    return both(forward, walks_on(bench, 3.0))
+
+
 LINES = (
     Line(1.1, "policy process killed (SIGKILL)", "damped within 100 ms, latched", policy_killed, last=True),
     Line(1.2, "policy process stopped (SIGSTOP)", "damped within 150 ms, latched", policy_stopped),
@@ -139,6 +148,7 @@ LINES = (
     Line(4, "SIGINT", "damped; all ended within 5 s with exit code 0, none left", interrupted, last=True),
     starved("cpu"),
     starved("memory"),
+    Line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, own_wall_clock=True, last=True),
     Line(30, "supervisor killed and started again", "comes back passive and disarmed", respawned, last=True),
     Line(31, f"{CYCLES} starts and stops in a row", "no process is left", cycled, last=True),
 )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import struct
 import subprocess
@@ -80,33 +79,7 @@ def power_cut(bench: FaultBench) -> Seen:
     return both(Seen(text, bool(found) and newest_s < 1.0), walks_on(bench, 1.0))
 
 
-def clock_jump(_: FaultBench) -> Seen:
-    """The wall clock goes an hour forward, then two back, under every process of a graph of its own."""
-    spec = importlib.util.find_spec("libfaketime")
-    if spec is None or spec.origin is None:
-        return Seen("libfaketime is not installed: run 'make setup'", False)
-    library = Path(spec.origin).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
-    with tempfile.TemporaryDirectory() as folder:
-        offset = Path(folder, "offset")
-        offset.write_text("+0")
-        environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(offset),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DISABLE_SHM": "1",
-        }
-        with FaultBench(environment=environment) as bench:
-            bench.to_walk()
-            offset.write_text("+3600")
-            forward = walks_on(bench, 3.0)
-            bench.witness.begin()
-            offset.write_text("-3600")
-            return both(forward, walks_on(bench, 3.0))
-
-
 LINES = (
-    Line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, last=True),
     Line(24, "disk full while recording", "the recorder ends with one error; walks on", disk_full),
     Line(25, "power cut while recording", "the file opens, all but the last second is in it", power_cut),
 )

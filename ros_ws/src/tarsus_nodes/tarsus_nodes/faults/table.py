@@ -39,6 +39,8 @@ class Line:
     """whether the messages go over the relay"""
     simulated_time: bool = False
     """whether ages are of simulated time, as in simulation, and not of the steady clock, as on a robot"""
+    own_wall_clock: bool = False
+    """whether the wall clock of the processes can be shifted"""
     last: bool = False
     """whether the graph cannot be used after it"""
 
