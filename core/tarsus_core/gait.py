@@ -54,7 +54,8 @@ class GaitClock:
         """(n,) whether each command (n, 3) asks for motion."""
         if self._gait.never_rests:
             return np.ones(len(command), dtype=bool)
-        return np.any(np.abs(command) >= self._gait.stand_below, axis=-1) & np.any(command != 0.0, axis=-1)
+        size = np.abs(command).max(axis=-1)
+        return (size >= self._gait.stand_below) & (size > 0.0)
 
     def start(self, command: Array, rate: Array | None = None, tilt: Array | float = 0.0) -> None:
         """Let resting clocks run whose command (n, 3) asks for motion or whose robot is disturbed.
@@ -65,7 +66,7 @@ class GaitClock:
         g = self._gait
         if g.recover_s > 0.0:
             rate = np.zeros((len(self.phase), 2)) if rate is None else rate
-            self._rate = self._rate + self._blend * (np.linalg.norm(rate, axis=1) - self._rate)
+            self._rate = self._rate + self._blend * (np.sqrt((rate * rate).sum(axis=1)) - self._rate)
             self._roll = self._roll + self._blend * (rate[:, 0] - self._roll)
             most = np.where(self._settle_s > 1e-9, 2.0, 1.0)
             disturbed = ~self.moving & ((self._rate > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))

@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 
 LOW_PASS_S = 0.06
 """time constant: an eighth of a step, to calm the encoders' noise"""
+EYE = np.eye(3)
 HEIGHT_SCALE_M = 0.01
 """a foot that is lower by this much than the other counts e times as much"""
 
@@ -84,7 +85,8 @@ class LegOdometry:
             StateError: if the states lack a joint of a leg.
         """
         chains = [read_chain(robot, foot) for foot in robot.foot_links]
-        self._index = np.array([joint_indices(joint_names, c.joint_names) for c in chains])
+        # (K, F): with it, (n, J)[:, index] is (n, K, F)
+        self._index = np.array([joint_indices(joint_names, c.joint_names) for c in chains]).T.copy()
         self._rotation = np.stack([c.rotation for c in chains], axis=1)[:, :, None]  # (K, F, 1, 3, 3)
         self._translation = np.stack([c.translation for c in chains], axis=1)[:, :, None, :, None]
         skew = np.stack([c.skew for c in chains], axis=1)[:, :, None]
@@ -100,20 +102,18 @@ class LegOdometry:
         The velocity is that of the joints alone: the sum over the joints of rate * axis x (foot - joint), as in any
         text on robot kinematics (geometric Jacobian).
         """
-        q, dq = (a[:, self._index.T].transpose(1, 2, 0)[..., None] for a in (joint_position, joint_velocity))
+        q, dq = (a[:, self._index].transpose(1, 2, 0)[..., None] for a in (joint_position, joint_velocity))
         sin, cos = np.sin(q)[..., None], 1.0 - np.cos(q)[..., None]  # (K, F, n, 1, 1)
-        turns = self._rotation @ (np.eye(3) + sin * self._skew + cos * self._square)  # Rodrigues' formula
-        rotation: Array = np.eye(3)
-        place: Array = np.zeros((3, 1))
-        rotations, places = [], []
-        for turn, translation in zip(turns, self._translation, strict=True):
-            place = place + rotation @ translation
-            rotation = rotation @ turn
-            places.append(np.broadcast_to(place, (*q.shape[1:3], 3, 1))[..., 0])
-            rotations.append(rotation)
-        foot = (place + rotation @ self._end)[..., 0]
-        axes = (np.array(rotations) @ self._axis)[..., 0]  # a joint's own turn leaves its axis where it is
-        return foot, np.sum(dq * cross(axes, foot - np.array(places)), axis=0)
+        turns = self._rotation @ (EYE + sin * self._skew + cos * self._square)  # Rodrigues' formula
+        places, rotations = np.empty((*turns.shape[:-1], 1)), turns  # each turn becomes the rotation up to its joint
+        places[0] = self._translation[0]
+        for k in range(1, len(turns)):
+            before = rotations[k - 1]
+            np.add(places[k - 1], before @ self._translation[k], out=places[k])
+            rotations[k] = before @ turns[k]
+        foot = (places[-1] + rotations[-1] @ self._end)[..., 0]
+        axes = (rotations @ self._axis)[..., 0]  # a joint's own turn leaves its axis where it is
+        return foot, np.sum(dq * cross(axes, foot - places[..., 0]), axis=0)
 
     def update(self, state: RobotState, fresh: NDArray[np.bool_]) -> Array:
         """Take a control period's state; return the low-passed velocity (n, 2). It starts anew where ``fresh``."""
@@ -122,11 +122,11 @@ class LegOdometry:
         quat = np.reshape(state.orientation_base_to_world, (n, 4))
         gyro = np.reshape(state.angular_velocity_base_in_base, (n, 3))
         # a foot that stands still moves as -(omega x foot + what the joints do) over it
-        base = -(cross(np.broadcast_to(gyro, foot.shape), foot) + velocity)
-        quats = np.broadcast_to(quat, (*foot.shape[:2], 4))
-        height = quat_rotate(quats, foot)[..., 2]
+        base = -(cross(gyro, foot) + velocity)
+        foot, base = quat_rotate(quat, np.stack([foot, base]))  # in the world
+        height = foot[..., 2]
         weight = 1.0 / (1.0 + np.exp(np.clip((height - height[::-1]) / HEIGHT_SCALE_M, -50.0, 50.0)))
-        level = quat_rotate_yaw_inverse(quats, quat_rotate(quats, base))
+        level = quat_rotate_yaw_inverse(quat, base)
         now = np.sum(weight[..., None] * level[..., :2], axis=0)
         self.velocity = np.where(fresh[:, None], now, self.velocity + self._blend * (now - self.velocity))
         return self.velocity

@@ -40,11 +40,16 @@ class PolicyInterface:
             raise StateError(
                 f"The robot has {len(joint_names)} joints but the policy commands {len(place)}: they must be the same."
             )
-        self._observed = joint_indices(joint_names, contract.observed_joint_names)
-        self._driven = joint_indices(joint_names, contract.action_joint_names)
+        self._observed = np.array(joint_indices(joint_names, contract.observed_joint_names))
+        self._driven = np.array(joint_indices(joint_names, contract.action_joint_names))
         self.default_pose = np.array(contract.default_pose)[order]
+        self._observed_pose = self.default_pose[self._observed]
         self.kp = np.array(contract.kp)[order]
         self.kd = np.array(contract.kd)[order]
+        # every command's, and read only, as they are shared
+        self._zeros, self._kp, self._kd = (
+            np.broadcast_to(values, (count, len(joint_names))) for values in (0.0, self.kp, self.kd)
+        )
         self.effort_limit_nm = np.array(contract.effort_limit_nm)[order]
         self._action_scale = np.array(contract.action_scale)
         self._low, self._high = contract.command_range.lower, contract.command_range.upper
@@ -53,6 +58,10 @@ class PolicyInterface:
         self.velocity_command: Array = np.zeros((count, 3))
         self._history = [np.zeros((count, t.history, t.size)) if t.history > 1 else None for t in contract.observation]
         self._fresh = np.ones(count, dtype=bool)
+        sizes = [term.size for term in contract.observation]
+        self._clip = np.repeat([term.clip for term in contract.observation], sizes)
+        self._scale = np.repeat([term.scale for term in contract.observation], sizes)
+        self._ends = np.cumsum(sizes)
         self._odometry: LegOdometry | None = None
         if any(t.name == "leg_odometry" for t in contract.observation):
             robot = load_robot(contract.robot)
@@ -70,13 +79,15 @@ class PolicyInterface:
         most = self.contract.gait.rate_octaves
         if most <= 0.0:
             return np.zeros(self.count)
-        return np.clip(self.last_action[:, -1] * self.contract.gait.rate_scale, -most, most)
+        return np.minimum(np.maximum(self.last_action[:, -1] * self.contract.gait.rate_scale, -most), most)
 
     def clamp_command(self, velocity_command: Array) -> Array:
         """Limit (n, 3) commands to the trained range; one that is not finite becomes zero."""
         command = np.asarray(velocity_command, dtype=np.float64)
-        command = np.where(np.isfinite(command).all(axis=-1, keepdims=True), command, 0.0)
-        return np.clip(command, self._low, self._high)
+        finite = np.isfinite(command)
+        if not finite.all():
+            command = np.where(finite.all(axis=-1, keepdims=True), command, 0.0)
+        return np.minimum(np.maximum(command, self._low), self._high)
 
     def observe(self, state: RobotState, velocity_command: Array) -> NDArray[np.float32]:
         """Build the observation (n, observation_size) of a state for a command (n, 3) of vx, vy (m/s), wz (rad/s).
@@ -89,17 +100,24 @@ class PolicyInterface:
             np.reshape(state.angular_velocity_base_in_base, (self.count, 3))[:, :2],
             np.reshape(tilt_angle(state.orientation_base_to_world), self.count),
         )
-        parts: list[Array] = []
-        for term, history in zip(self.contract.observation, self._history, strict=True):
-            value: Array = np.clip(self._raw(term.name, state), -term.clip, term.clip) * term.scale
-            if history is not None:
-                history[:, :-1] = history[:, 1:]
-                history[:, -1] = value
-                history[self._fresh] = value[self._fresh, None, :]
-                value = history.reshape(self.count, -1)
-            parts.append(value)
+        raw = np.concatenate([self._raw(term.name, state) for term in self.contract.observation], axis=-1)
+        now: Array = np.minimum(np.maximum(raw, -self._clip), self._clip) * self._scale
+        observation = now if all(history is None for history in self._history) else self._with_history(now)
         self._fresh[:] = False
-        return np.concatenate(parts, axis=-1).astype(np.float32)
+        return observation.astype(np.float32)
+
+    def _with_history(self, now: Array) -> Array:
+        """Remember the terms (n, ...) of this control period where a history is kept, and put it in their place."""
+        parts: list[Array] = []
+        for value, history in zip(np.split(now, self._ends[:-1], axis=-1), self._history, strict=True):
+            if history is None:
+                parts.append(value)
+                continue
+            history[:, :-1] = history[:, 1:]
+            history[:, -1] = value
+            history[self._fresh] = value[self._fresh, None, :]
+            parts.append(history.reshape(self.count, -1))
+        return np.concatenate(parts, axis=-1)
 
     def peek(self, state: RobotState) -> NDArray[np.float32]:
         """Build the observation that ``observe`` would give for the present command, remembering nothing."""
@@ -121,21 +139,13 @@ class PolicyInterface:
         wanted: Array = np.asarray(action, dtype=np.float64).reshape(self.count, -1)
         if not np.isfinite(wanted).all():
             raise StateError("The policy's action is not finite: it is not used.")
-        clipped: Array = np.clip(wanted, -self.contract.action_clip, self.contract.action_clip)
+        most = self.contract.action_clip
+        clipped: Array = np.minimum(np.maximum(wanted, -most), most)
         self.last_action = clipped
-        target = np.tile(self.default_pose, (self.count, 1))
+        target = np.repeat(self.default_pose[None], self.count, axis=0)
         target[:, self._driven] += self._action_scale * clipped[:, : len(self._driven)]
         self.clock.advance(self.velocity_command, self.gait_octaves)
-        zeros = np.zeros_like(target)
-        return JointCommand(
-            stamp_s,
-            self.joint_names,
-            target,
-            zeros,
-            zeros,
-            np.broadcast_to(self.kp, target.shape),
-            np.broadcast_to(self.kd, target.shape),
-        )
+        return JointCommand(stamp_s, self.joint_names, target, self._zeros, self._zeros, self._kp, self._kd)
 
     def _raw(self, name: str, state: RobotState) -> Array:
         if name == "base_angular_velocity":
@@ -155,7 +165,7 @@ class PolicyInterface:
         elif name == "angular_velocity_command":
             value = self.velocity_command[:, 2:]
         elif name == "joint_position":
-            value = state.joint_position[..., self._observed] - self.default_pose[self._observed]
+            value = state.joint_position[..., self._observed] - self._observed_pose
         elif name == "joint_velocity":
             value = state.joint_velocity[..., self._observed]
         elif name == "last_action":
@@ -166,4 +176,4 @@ class PolicyInterface:
             value = self.clock.feet()[name == "feet_phase_cos"]
         else:  # the contract's check refuses others
             raise StateError(f"There is no observation term '{name}'.")
-        return np.reshape(value, (self.count, -1))
+        return value.reshape(self.count, -1)

@@ -100,18 +100,27 @@ def quat_rotate_yaw_inverse(quat: Array, vector: Array) -> Array:
     """Express a world vector (..., 3) in the heading frame: yaw of the body, z up."""
     yaw = yaw_from_quat(quat)
     c, s = np.cos(yaw), np.sin(yaw)
-    return np.stack(
-        [c * vector[..., 0] + s * vector[..., 1], -s * vector[..., 0] + c * vector[..., 1], vector[..., 2]], axis=-1
-    )
+    x, y = vector[..., 0], vector[..., 1]
+    ahead = c * x + s * y
+    result = np.empty((*ahead.shape, 3))
+    result[..., 0] = ahead
+    result[..., 1] = -s * x + c * y
+    result[..., 2] = vector[..., 2]
+    return result
 
 
 def projected_gravity(quat: Array) -> Array:
     """Direction of gravity (..., 3) in the body frame, unit length: (0, 0, -1) when upright."""
     x, y, z, w = _components(quat)
     # R(q)^T (0, 0, -1): minus the third row of the rotation matrix
-    return np.stack([-2.0 * (x * z - w * y), -2.0 * (y * z + w * x), -(1.0 - 2.0 * (x * x + y * y))], axis=-1)
+    result = np.empty((*x.shape, 3))
+    result[..., 0] = -2.0 * (x * z - w * y)
+    result[..., 1] = -2.0 * (y * z + w * x)
+    result[..., 2] = -(1.0 - 2.0 * (x * x + y * y))
+    return result
 
 
 def tilt_angle(quat: Array) -> Array:
     """Angle (...) in rad between the body's z axis and the vertical."""
-    return np.arccos(np.clip(-projected_gravity(quat)[..., 2], -1.0, 1.0))
+    x, y = quat[..., 0], quat[..., 1]
+    return np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0))

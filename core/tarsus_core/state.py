@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +59,7 @@ class RobotState:
         """
         check_stamp(self.stamp_s)
         count = len(self.joint_names)
+        values: dict[str, Array] = {}
         for name, width in (
             ("joint_position", count),
             ("joint_velocity", count),
@@ -72,6 +74,8 @@ class RobotState:
                 continue
             if value.shape[-1:] != (width,):
                 raise StateError(f"The state's {name} has shape {value.shape}, but its last size must be {width}.")
+            values[name] = value
+        for name, value in values.items() if not all_finite(values.values()) else ():
             if not np.isfinite(value).all():
                 raise StateError(f"The state's {name} holds a value that is not finite: {value.tolist()}.")
         norm = np.linalg.norm(self.orientation_base_to_world, axis=-1)
@@ -146,10 +150,13 @@ class JointCommand:
             StateError: naming the first offending field and joint.
         """
         count = len(self.joint_names)
-        for name in ("position", "velocity", "effort", "kp", "kd"):
-            value = getattr(self, name)
+        values = {name: getattr(self, name) for name in ("position", "velocity", "effort", "kp", "kd")}
+        for name, value in values.items():
             if value.shape[-1:] != (count,):
                 raise StateError(f"The command's {name} has shape {value.shape} for {count} joints.")
+        if all_finite(values.values()) and not (self.kp < 0.0).any() and not (self.kd < 0.0).any():
+            return
+        for name, value in values.items():
             bad = ~np.isfinite(value)
             if name in ("kp", "kd"):
                 bad |= value < 0.0
@@ -182,6 +189,11 @@ class JointCommand:
             joint_names,
             *(getattr(self, f)[..., index] for f in ("position", "velocity", "effort", "kp", "kd")),
         )
+
+
+def all_finite(arrays: Iterable[Array]) -> bool:
+    """Whether every number of all arrays is finite, at the price of one look."""
+    return bool(np.isfinite(np.concatenate([array.ravel() for array in arrays])).all())
 
 
 def damping_command(joint_names: tuple[str, ...], stamp_s: float, kd: Array, position: Array) -> JointCommand:

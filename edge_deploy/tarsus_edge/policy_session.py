@@ -63,6 +63,7 @@ class PolicySession:
         self._session = _create(self.file, providers)
         self._input, self._output = signature(self._session, self.contract, self.file.name)
         self._outputs = [self._output]
+        self._observation_size, self._action_size = self.contract.observation_size, self.contract.action_size
         self._check_golden()
 
     def run(self, observation: NDArray[np.floating]) -> Floats:
@@ -73,13 +74,13 @@ class PolicySession:
                 action that is not finite.
         """
         rows = np.ascontiguousarray(observation, dtype=np.float32)
-        if rows.ndim != 2 or rows.shape[1] != self.contract.observation_size:
+        if rows.ndim != 2 or rows.shape[1] != self._observation_size:
             size = self.contract.observation_size
             raise StateError(f"The observation has shape {np.shape(observation)}, but it must be (n, {size}).")
         if not np.isfinite(rows).all():
             row, place = (int(i) for i in np.argwhere(~np.isfinite(rows))[0])
             raise StateError(f"The observation's value {place} ({self._term(place)}) is {rows[row, place]}: no action.")
-        actions = np.empty((len(rows), self.contract.action_size), dtype=np.float32)
+        actions = np.empty((len(rows), self._action_size), dtype=np.float32)
         try:
             for i in range(len(rows)):
                 actions[i] = self._session.run(self._outputs, {self._input: rows[i : i + 1]})[0][0]

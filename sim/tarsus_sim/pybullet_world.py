@@ -86,17 +86,14 @@ class PyBulletWorld:
         self._origin = np.concatenate([s.origin for s in self._scenes])
         self._com_position = np.concatenate([s.com_position for s in self._scenes])
         self._com_orientation_inverse = np.concatenate([s.com_orientation_inverse for s in self._scenes])
-        feet = len(scene.feet)
         self._reports = {
             "base": (np.zeros((count, BASE_SIZE)), read_bases),
-            "feet": (np.zeros((count, feet, FOOT_SIZE)), read_feet),
-            "force": (np.zeros((count, feet)), read_forces),
+            "feet": (np.zeros((count, len(scene.feet), FOOT_SIZE)), read_feet),
+            "force": (np.zeros((count, len(scene.feet))), read_forces),
         }
         self._fresh: set[tuple[str, int]] = set()
-        joints = len(self.joint_names)
-        self.joint_position = np.zeros((count, joints))
-        self.joint_velocity = np.zeros((count, joints))
-        self.joint_effort = np.zeros((count, joints))
+        self._base_now: tuple[Array, Array, Array, Array] | None = None
+        self.joint_position, self.joint_velocity, self.joint_effort = np.zeros((3, count, len(self.joint_names)))
         self._acceleration = np.tile([0.0, 0.0, GRAVITY], (count, 1))
         self._imu_velocity = np.zeros((count, 3))
         self._outside = TorsoForces(self._robots, self._torso, config.physics_dt_s)
@@ -265,6 +262,7 @@ class PyBulletWorld:
     def _changed(self, k: int) -> None:
         """Take note that what was read of client ``k`` is out of date."""
         self._fresh.difference_update([(what, k) for what in self._reports])
+        self._base_now = None
 
     def _groups(self, robots: Robots) -> list[int]:
         """Return the clients, counted from 0, that these robots are in."""
@@ -272,16 +270,18 @@ class PyBulletWorld:
 
     def _base(self) -> tuple[Array, Array, Array, Array]:
         """Position, orientation, linear and angular velocity of the base links in the world."""
-        com, orientation, speed, angular = np.split(self._refresh("base").copy(), (3, 7, 10), axis=1)
-        quat = quat_multiply(orientation, self._com_orientation_inverse)
-        offset = quat_rotate(quat, self._com_position)
-        return com - offset, quat, speed - cross(angular, offset), angular
+        if self._base_now is None:
+            rows = self._refresh("base").copy()
+            com, orientation, speed, angular = rows[:, :3], rows[:, 3:7], rows[:, 7:10], rows[:, 10:]
+            quat = quat_multiply(orientation, self._com_orientation_inverse)
+            offset = quat_rotate(quat, self._com_position)
+            self._base_now = com - offset, quat, speed - cross(angular, offset), angular
+        return self._base_now
 
     def _velocity_at_imu(self) -> tuple[Array, Array]:
         """Velocity of the IMU in the world, and the orientation that goes with it."""
         _, quat, linear, angular = self._base()
-        arm = quat_rotate(quat, np.broadcast_to(self._scenes[0].imu_offset, linear.shape))
-        return linear + cross(angular, arm), quat
+        return linear + cross(angular, quat_rotate(quat, self._scenes[0].imu_offset)), quat
 
     def read(self) -> tuple[RobotState, GroundTruth]:
         """Return what the sensors measure and what only the simulator knows, read in one go."""

@@ -27,10 +27,12 @@ from tarsus_nodes.load import KINDS, loaded
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.qos import command_qos
+from tarsus_nodes.realtime import HIGHEST, Realtime
 from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
+RT_PRIORITY = 20
 CALM_S = 2.0
 """s between the start of the graph and that of the robot"""
 
@@ -90,8 +92,14 @@ def loop(
         Path | None, typer.Option(metavar="FILE.onnx", help="Policy; the one that ships if not given.")
     ] = None,
     rt_priority: Annotated[
-        int, typer.Option(min=0, max=80, help="Run every node by SCHED_FIFO with this priority; 0: as any process.")
-    ] = 0,
+        int,
+        typer.Option(
+            min=0,
+            max=HIGHEST,
+            help="Run every node by SCHED_FIFO with this priority, its memory locked and the processors kept awake, as "
+            "far as the system grants it; 0: as any process.",
+        ),
+    ] = RT_PRIORITY,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> int:
     """Walk in simulation in strict real time, and measure the loop: robot state, policy, supervisor, actuator.
@@ -107,10 +115,11 @@ def loop(
     )  # fmt: skip
     with simulation_domain() as domain:
         plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), "patience_s": "0.0"})
-        if rt_priority:
-            plan = plan.with_parameters(rt_priority=str(rt_priority), rt_lock_memory="true")
+        realtime = Realtime.granted(rt_priority) if rt_priority else Realtime()
+        plan = plan.with_parameters(**realtime.parameters())
         with Display() as display:
-            found = LoopBench(request, domain, display, load).run(plan) | {"rt_priority": rt_priority}
+            found = LoopBench(request, domain, display, load).run(plan)
+    found |= {"rt_priority": realtime.priority, "rt_lock_memory": realtime.lock_memory, "rt_awake": realtime.awake}
     if as_json:
         print(json.dumps(found, allow_nan=False))
     else:
@@ -140,6 +149,9 @@ def _table(found: dict[str, Any]) -> Table:
         ("real-time factor", f"{found['real_time_factor']:.3f}"),
         ("commands, of them unsafe", f"{found['commands']}, {found['unsafe_commands']}"),
         ("damped", found["damped"] or "no"),
+        ("SCHED_FIFO priority", str(found["rt_priority"] or "none")),
+        ("memory locked", "yes" if found["rt_lock_memory"] else "no"),
+        ("processors kept awake", "yes" if found["rt_awake"] else "no"),
     ):
         table.add_row(name, value, "", "")
     return table

@@ -41,14 +41,15 @@ from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
 from tarsus_sim.recording import Recorder
 
 CLOCK_TICKS = 2
-"""physics steps between two messages of ``clock``: each of them wakes every node that lives by simulated time"""
+"""physics steps between two messages of ``clock``: each of them wakes every node that lives by simulated time, so it
+goes with none of the states that the policy answers"""
 
 
 class SimNode(LifecycleNode):
     """Simulates one robot. Configure loads it, hanging in a gantry; activate lets time run.
 
     Publishes ``joint_states`` and ``imu/data`` each physics step (200 Hz), ``clock`` each second one,
-    ``ground_truth/odom`` each control period, ``robot_description`` once; subscribes ``joint_command``,
+    ``ground_truth/odom`` for each control period, ``robot_description`` once; subscribes ``joint_command``,
     ``watchdog/state`` and ``sim/push`` (an impulse on the torso in N.s, heading frame). Services: ``sim/release`` lets
     the gantry go, ``sim/reset`` hangs the robot at its start again, ``sim/reset_statistics`` answers with the
     statistics so far as JSON and counts anew. Physics runs in a thread of its own; this node's executor only hands it
@@ -104,6 +105,7 @@ class SimNode(LifecycleNode):
         self._loop: SimLoop | None = None
         self._recorder: Recorder | None = None
         self._error: Exception | None = None
+        self._truth: tuple[RobotState, GroundTruth] | None = None
         self._failed = self.create_guard_condition(self._raise)
         qos = sensor_qos(self._lockstep)
         self._joints = self.create_lifecycle_publisher(JointState, "joint_states", qos)
@@ -193,12 +195,21 @@ class SimNode(LifecycleNode):
         joints, imu = joint_state_message(state), imu_message(state, self._robot.imu_frame)
         self._joints.publish(joints)  # one right after the other: a subscriber wakes up once for both
         self._imu.publish(imu)
-        if self._loop.schedule.tick(state.stamp_s) % CLOCK_TICKS == 0:
+        schedule = self._loop.schedule
+        tick = schedule.tick(state.stamp_s)
+        if tick % CLOCK_TICKS == CLOCK_TICKS - 1:
             self._clock_publisher.publish(ClockMsg(clock=joints.header.stamp))
         if begins:
-            self._odom.publish(odometry_message(state, truth, "odom", "base_link"))
-            if self._world_config.gui:
-                follow_in_window(self._world, truth.position_base_in_world)
+            self._truth = state, truth
+        if self._truth is not None and (self._lockstep or tick % schedule.decimation == schedule.decimation // 2):
+            self._show_truth(*self._truth)  # in real time when the policy's answer is through: nobody drives by it
+            self._truth = None
+
+    def _show_truth(self, state: RobotState, truth: GroundTruth) -> None:
+        assert self._world is not None
+        self._odom.publish(odometry_message(state, truth, "odom", "base_link"))
+        if self._world_config.gui:
+            follow_in_window(self._world, truth.position_base_in_world)
 
     def _fail(self, error: Exception) -> None:
         if self._world_config.gui and not isinstance(error, TarsusError):
