@@ -32,6 +32,7 @@ def curves(
     if over not in ("minutes", "steps"):
         raise ConfigError(f"--over is '{over}': it must be minutes or steps.")
     from tarsus_policies.curves import PANELS, plot_curves, read_curves, smooth
+    from tarsus_policies.run_folder import RunFolder
 
     found = {run.name or str(run): read_curves(run) for run in runs}
     if len(found) != len(runs):
@@ -49,6 +50,8 @@ def curves(
     for key, title in PANELS:
         last = [f"{smooth(lines[key].values)[-1]:.4g}" if key in lines else "-" for lines in found.values()]
         table.add_row(title, *last)
+    passed = [next((f"{e.minutes:.1f}" for e in RunFolder(run).exams() if e.passed), "not yet") for run in runs]
+    table.add_row("minutes until its gate was passed", *passed)
     Console().print(table)
     Console(highlight=False, soft_wrap=True).print(f"Plot: {path}", markup=False)
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tarsus_core.cli import main
 from tarsus_core.errors import ConfigError
 from tarsus_policies.curves import read_curves, smooth
-from tarsus_policies.run_folder import RunFolder
+from tarsus_policies.run_folder import Exam, RunFolder
 from tarsus_policies.settings import TrainSettings
 
 
@@ -50,6 +50,13 @@ def test_command_draws_and_tells(run: Path, capfd: pytest.CaptureFixture[str], t
     assert main(["curves", str(run)]) == 0
     out = capfd.readouterr().out
     assert "million steps" in out and "Plot: " in out
+    (row,) = (line for line in out.splitlines() if "gate was passed" in line)
+    assert row.split()[-2:] == ["not", "yet"]
+    for update, reasons in ((3, ("It fell.",)), (5, ()), (7, ())):
+        RunFolder(run).add_exam(Exam(update, 100, 1.5 * update, reasons, 0, 0.05, 0.01, 16, 16))
+    assert main(["curves", str(run)]) == 0
+    (row,) = (line for line in capfd.readouterr().out.splitlines() if "gate was passed" in line)
+    assert row.split()[-1] == "7.5"
     picture = matplotlib.image.imread(run / "curves.png")
     blue = (picture[..., 2] > 0.6) & (picture[..., 0] < 0.3)
     assert blue.sum() > 300
