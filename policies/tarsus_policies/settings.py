@@ -109,7 +109,7 @@ class ExamSettings:
 
     gate: str = ""
     """as of 'tarsus score --gate'; empty: no exams"""
-    from_difficulty: float = 0.9
+    from_difficulty: float = 0.7
     """of the curriculum; before, nobody is examined"""
     every_steps: int = 400_000
     """control periods of all robots between two exams; there is another one at the end"""
