@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from std_msgs.msg import String
 from tarsus_core import cli
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.cli_faults import LINES, chosen, in_graphs
+from tarsus_nodes.faults.cable import NETWORK, Cable, UnavailableError
 from tarsus_nodes.faults.relay import FaultRelay, remappings
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.qos import STATUS_QOS, sensor_qos
@@ -56,7 +58,47 @@ def test_an_unsafe_command_fails_whatever_was_seen() -> None:
     assert not bad.passed
     assert bad.seen == "2 unsafe commands; walks on"
     assert json.loads(json.dumps(bad.as_dict()))["unsafe_commands"] == 2
-    assert render([good, bad]).row_count == 2
+    skipped = Verdict.of(line(1), Seen("it needs root", None), 0)
+    assert skipped.passed is None and Verdict.of(line(1), Seen("it needs root", None), 1).passed is False
+    table = render([good, bad, skipped])
+    assert [str(mark) for mark in table.columns[-1].cells] == ["pass", "FAIL", "skip"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may make a cable")
+def test_who_may_not_make_a_cable_is_told() -> None:
+    with pytest.raises(UnavailableError, match="needs root"), Cable():
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a cable")
+def test_a_cable_carries_what_is_sent_and_can_be_pulled() -> None:
+    """A datagram to the far end is answered by its kernel with 'port unreachable', if it gets there."""
+    before = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.count("\n")
+
+    def answers() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(1.0)
+            try:
+                sender.connect((f"{NETWORK}.2", 9))
+                sender.send(b"?")
+                sender.recv(1)
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False
+        return False
+
+    with Cable() as cable:
+        end = time.monotonic() + 10.0
+        while not answers() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert answers()
+        cable.plug(False)
+        assert not answers()
+        cable.plug(True)
+        assert answers()
+    after = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.count("\n")
+    assert after == before, "an interface is left"
 
 
 def test_unknown_line_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,9 +147,9 @@ def test_relay_passes_on_then_spoils_then_passes_on_again(session: Ros) -> None:
 def test_emergency_stop_and_a_cut_wire_in_the_real_graph() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
     done = subprocess.run(
-        [*TARSUS, "faults", "15", "32.1", "--json"], capture_output=True, text=True, timeout=240, env=environment
+        [*TARSUS, "faults", "15.1", "32.1", "--json"], capture_output=True, text=True, timeout=240, env=environment
     )
     (run,) = json.loads(done.stdout)["runs"]
-    assert [v["number"] for v in run] == [15, 32.1]
+    assert [v["number"] for v in run] == [15.1, 32.1]
     assert all(v["passed"] for v in run), run
     assert done.returncode == 0, done.stderr

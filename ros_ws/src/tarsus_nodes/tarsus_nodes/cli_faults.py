@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tarsus_core.cli import run_typer
-from tarsus_core.errors import ConfigError
+from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines, recorder_lines
 from tarsus_nodes.faults.bench import FaultBench
+from tarsus_nodes.faults.cable import Cable, UnavailableError
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.operator_client import OperatorError
 from tarsus_nodes.script import ros_script
@@ -63,7 +65,7 @@ def in_graphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
             yield [line]
 
 
-def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
+def run_lines(lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableError | None) -> list[Verdict]:
     """Run lines in as few graphs as can be, and return their verdicts in the order of the table."""
     verdicts: list[Verdict] = []
     task = tell.add_task("starting", total=len(lines))
@@ -72,25 +74,47 @@ def run_lines(lines: Sequence[Line], tell: Progress) -> list[Verdict]:
             left = list(group)
             while left:  # a graph that breaks is a failed line, and the next line gets a new one
                 try:
-                    with _bench(group[0], check) as bench:
+                    with _bench(group[0], cable, check) as bench:
                         while left:
                             tell.update(task, description=left[0].fault)
                             verdicts.append(_run(left.pop(0), bench))
                             tell.advance(task)
-                            if not verdicts[-1].passed:
+                            if verdicts[-1].passed is False:
                                 break
-                except OperatorError as error:
+                except TarsusError as error:
                     if not left:
                         raise
-                    verdicts.append(Verdict.of(left.pop(0), Seen(str(error), False), 0))
+                    passed = None if isinstance(error, UnavailableError) else False
+                    verdicts.append(Verdict.of(left.pop(0), Seen(str(error), passed), 0))
                     tell.advance(task)
     return sorted(verdicts, key=lambda v: v.number)
 
 
-def _bench(line: Line, check: Callable[[], None]) -> FaultBench:
+def _bench(line: Line, cable: Cable | UnavailableError | None, check: Callable[[], None]) -> FaultBench:
+    if line.cabled and isinstance(cable, UnavailableError):
+        raise cable
     return FaultBench(
-        wired=line.wired, simulated_time=line.simulated_time, own_wall_clock=line.own_wall_clock, check=check
+        wired=line.wired,
+        simulated_time=line.simulated_time,
+        own_wall_clock=line.own_wall_clock,
+        cable=cable if line.cabled and isinstance(cable, Cable) else None,
+        check=check,
     )
+
+
+@contextmanager
+def _cable(lines: Sequence[Line]) -> Iterator[Cable | UnavailableError | None]:
+    """A cable where a line needs one, or why there is none. It comes first: DDS looks for networks once a process."""
+    if not any(line.cabled for line in lines):
+        yield None
+        return
+    with ExitStack() as stack:
+        found: Cable | UnavailableError
+        try:
+            found = stack.enter_context(Cable())
+        except UnavailableError as error:
+            found = error
+        yield found
 
 
 def _run(line: Line, bench: FaultBench) -> Verdict:
@@ -118,25 +142,32 @@ def faults(
     """Inject faults into the real graph, in strict real time, and print what it did about them.
 
     A robot walks in simulation, in the processes that run on the robot, too. Processes are killed and stopped, messages
-    lost, delayed and spoiled by a relay between the nodes, buttons pressed. Exit code 1 if a line fails, or its verdict
-    changes from one time to the next. Close other programs first: reactions are timed. Nine minutes.
+    lost, delayed and spoiled by a relay between the nodes, buttons pressed, a network cable pulled (that needs root).
+    Exit code 1 if a line fails, or its verdict changes from one time to the next. Close other programs first:
+    reactions are timed. Nine minutes.
     """
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []
-    for _ in range(repeat):
-        with _progress() as progress:
-            runs.append(run_lines(lines, progress))
-        if not as_json:
-            console = Console(highlight=False)
-            console.print(render(runs[-1]))
-            passed = sum(v.passed for v in runs[-1])
-            console.print(f"{passed} of {len(runs[-1])} lines pass.")
+    with _cable(lines) as cable:
+        for _ in range(repeat):
+            with _progress() as progress:
+                runs.append(run_lines(lines, progress, cable))
+            if not as_json:
+                _show(runs[-1])
     stable = all([v.passed for v in run] == [v.passed for v in runs[0]] for run in runs)
     if as_json:
         print(json.dumps({"runs": [[v.as_dict() for v in run] for run in runs], "stable": stable}, allow_nan=False))
     elif repeat > 1:
         print("The verdicts are the same each time." if stable else "The verdicts differ from time to time.")
-    return 0 if stable and all(v.passed for run in runs for v in run) else 1
+    return 0 if stable and all(v.passed is not False for run in runs for v in run) else 1
+
+
+def _show(run: list[Verdict]) -> None:
+    console = Console(highlight=False)
+    console.print(render(run))
+    counts = Counter(v.passed for v in run)
+    skipped = f", {counts[None]} cannot be run here" if counts[None] else ""
+    console.print(f"{counts[True]} of {len(run)} lines pass{skipped}.")
 
 
 def main(argv: Sequence[str]) -> int:

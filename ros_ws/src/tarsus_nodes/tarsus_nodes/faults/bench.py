@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rclpy.context import Context
 from rclpy.publisher import Publisher
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -27,6 +28,7 @@ from tarsus_edge.launcher import LaunchPlan, LaunchRun, ProcessSpec, find_launch
 from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults import relay
+from tarsus_nodes.faults.cable import Cable
 from tarsus_nodes.faults.wall_clock import WallClock
 from tarsus_nodes.faults.witness import Witness
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
@@ -56,6 +58,7 @@ class FaultBench:
         simulated_time: bool = False,
         arguments: Mapping[str, str] | None = None,
         own_wall_clock: bool = False,
+        cable: Cable | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing starts.
@@ -65,6 +68,7 @@ class FaultBench:
             simulated_time: let ages be of simulated time, as in simulation; else of the steady clock, as on a robot.
             arguments: of the launch file, beyond those that make it strict real time.
             own_wall_clock: let ``wall_clock`` shift that of its processes.
+            cable: put it between the simulator and everybody.
             check: called again and again while waiting; what it raises ends the wait.
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
@@ -77,7 +81,7 @@ class FaultBench:
         """what the processes wrote"""
         self.drives: np.ndarray | None = SPEED
         """velocity command (3,) that is published while waiting; None for none"""
-        self._own_wall_clock = own_wall_clock
+        self._own_wall_clock, self.cable = own_wall_clock, cable
         self._check = check
         self._injections = 0
         self._publishers: dict[str, Publisher] = {}
@@ -90,10 +94,16 @@ class FaultBench:
                 shifted = self.wall_clock.environment
                 processes = tuple(replace(p, environment={**p.environment, **shifted}) for p in plan.processes)
                 plan = replace(plan, processes=processes)
+            if self.cable is not None:
+                plan = self.cable.lay(plan)
+                stack.enter_context(variables(self.cable.environment(at_robot=False)))
             self.launch = stack.enter_context(LaunchRun(plan, screen=self.said))
             self.witness = Witness(self.robot, self.domain)
             stack.callback(self.witness.close)
-            self.client = OperatorClient(check=self._check)
+            context = Context()  # of its own: what says where others are found is read when a context begins
+            context.init(domain_id=self.domain)
+            stack.callback(context.try_shutdown)
+            self.client = OperatorClient(context, self._check)
             stack.callback(self.client.close)
             self._reset = self.client.node.create_client(Trigger, "sim/reset")
             self._inject = self.client.node.create_publisher(String, "faults/inject", STATUS_QOS)
@@ -246,6 +256,21 @@ def _with_wire(plan: LaunchPlan) -> LaunchPlan:
     command = (sys.executable, "-m", relay.__name__)
     processes.insert(0, ProcessSpec("fault_relay", command, dict(plan.processes[0].environment), output="screen"))
     return replace(plan, processes=tuple(processes))
+
+
+@contextlib.contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process's environment while the block runs."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def processes_of(domain: int) -> list[str]:

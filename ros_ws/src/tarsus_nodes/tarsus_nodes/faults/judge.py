@@ -32,4 +32,4 @@ def walks_on(bench: FaultBench, duration_s: float, least_mps: float = 0.25) -> S
 def both(first: Seen, second: Seen) -> Seen:
     """Two findings of one line; the reaction is the slower one."""
     reactions = [s.reaction_ms for s in (first, second) if s.reaction_ms is not None]
-    return Seen(f"{first.text}; {second.text}", first.passed and second.passed, max(reactions, default=None))
+    return Seen(f"{first.text}; {second.text}", bool(first.passed and second.passed), max(reactions, default=None))

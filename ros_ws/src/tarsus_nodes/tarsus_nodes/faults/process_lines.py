@@ -139,6 +139,24 @@ def clock_jump(bench: FaultBench) -> Seen:
     return both(forward, walks_on(bench, 3.0))
 
 
+def cable_pulled(bench: FaultBench) -> Seen:
+    """The robot is at the other end of a network; what it sends comes again after a second."""
+    assert bench.cable is not None
+    bench.to_walk()
+    since_s = time.monotonic()
+    bench.cable.plug(False)
+    seen = damped(bench, since_s, 90.0)
+    bench.wait(1.0)
+    bench.cable.plug(True)
+    back = bench.until(lambda: (supervisor := bench.client.supervisor) is not None and supervisor.state_age < 0.05)
+    bench.wait(1.0)
+    loose = bench.latched()
+    heard = "its states come again" if back else "its states do not come again"
+    return both(
+        seen, Seen(f"with the cable in {heard}, it stays damped{f' but {loose}' if loose else ''}", back and not loose)
+    )
+
+
 LINES = (
     Line(1.1, "policy process killed (SIGKILL)", "damped within 100 ms, latched", policy_killed, last=True),
     Line(1.2, "policy process stopped (SIGSTOP)", "damped within 150 ms, latched", policy_stopped),
@@ -148,6 +166,14 @@ LINES = (
     Line(4, "SIGINT", "damped; all ended within 5 s with exit code 0, none left", interrupted, last=True),
     starved("cpu"),
     starved("memory"),
+    Line(
+        15.2,
+        "network cable to the robot out, and in again",
+        "damped within 90 ms; stays damped",
+        cable_pulled,
+        cabled=True,
+        last=True,
+    ),
     Line(19, "wall clock an hour forward, then two back", "walks on", clock_jump, own_wall_clock=True, last=True),
     Line(30, "supervisor killed and started again", "comes back passive and disarmed", respawned, last=True),
     Line(31, f"{CYCLES} starts and stops in a row", "no process is left", cycled, last=True),

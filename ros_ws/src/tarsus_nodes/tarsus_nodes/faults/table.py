@@ -20,7 +20,8 @@ class Seen:
     """What came of a fault."""
 
     text: str
-    passed: bool
+    passed: bool | None
+    """None: it cannot be tried here"""
     reaction_ms: float | None = None
     """from the fault to the reaction that counts; None where there is nothing to time"""
 
@@ -41,6 +42,8 @@ class Line:
     """whether ages are of simulated time, as in simulation, and not of the steady clock, as on a robot"""
     own_wall_clock: bool = False
     """whether the wall clock of the processes can be shifted"""
+    cabled: bool = False
+    """whether the simulator is at the other end of a cable that can be pulled"""
     last: bool = False
     """whether the graph cannot be used after it"""
 
@@ -54,7 +57,8 @@ class Verdict:
     expected: str
     seen: str
     reaction_ms: float | None
-    passed: bool
+    passed: bool | None
+    """None: it cannot be tried here"""
     unsafe_commands: int
 
     @staticmethod
@@ -62,11 +66,15 @@ class Verdict:
         """Judge a line: no command that no actuator may get, whatever else was seen."""
         text = seen.text if not unsafe else f"{unsafe} unsafe commands; {seen.text}"
         reaction = None if seen.reaction_ms is None else round(seen.reaction_ms, 1)
-        return Verdict(line.number, line.fault, line.expected, text, reaction, seen.passed and not unsafe, unsafe)
+        passed = False if unsafe else seen.passed
+        return Verdict(line.number, line.fault, line.expected, text, reaction, passed, unsafe)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         return asdict(self)
+
+
+MARKS = {True: Text("pass", style="green"), False: Text("FAIL", style="bold red"), None: Text("skip", style="yellow")}
 
 
 def render(verdicts: list[Verdict]) -> Table:
@@ -78,7 +86,7 @@ def render(verdicts: list[Verdict]) -> Table:
     table.add_column("ms", justify="right")
     table.add_column("")
     for v in verdicts:
-        mark = Text("pass", style="green") if v.passed else Text("FAIL", style="bold red")
+        mark = MARKS[v.passed]
         reaction = "-" if v.reaction_ms is None else f"{v.reaction_ms:.0f}"
         table.add_row(f"{v.number:g}", Text(v.fault), Text(v.expected), Text(v.seen), reaction, mark)
     return table
