@@ -44,6 +44,16 @@ CALM_S = 1.0
 DRIVE_PERIOD_S = 0.05
 PATIENCE_S = 10.0
 """steady time to wait for what has to happen, beyond any limit: then it has not"""
+PATIENT = {
+    "state_age_warn_s": "0.1",
+    "state_age_damp_s": "0.4",
+    "command_age_hold_s": "0.4",
+    "command_age_damp_s": "0.45",
+    "states_late_damp": "1000",
+    "command_timeout_s": "0.45",
+}
+"""Limits where the wall clock is shifted: the library that does so holds the processes up for up to 60 ms. An age that
+went by the wall clock would be off by an hour."""
 TRIES = 3
 """to bring the robot to walk: a machine that is held up may damp it on the way"""
 
@@ -92,6 +102,7 @@ class FaultBench:
             if self._own_wall_clock:
                 self.wall_clock = WallClock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
                 shifted = self.wall_clock.environment
+                plan = plan.with_parameters(**PATIENT)
                 processes = tuple(replace(p, environment={**p.environment, **shifted}) for p in plan.processes)
                 plan = replace(plan, processes=processes)
             if self.cable is not None:

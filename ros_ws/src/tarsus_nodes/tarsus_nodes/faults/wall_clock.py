@@ -29,9 +29,10 @@ class WallClock:
         self.environment = {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",  # s between two looks at the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DISABLE_SHM": "1",
+            "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         }
         self.shift(0)
 
