@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +33,13 @@ def test_nothing_to_do_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.graph
 @pytest.mark.slow
-def test_two_cycles_and_a_walk_with_a_push_leave_nothing() -> None:
+@pytest.mark.realtime  # alone: what others leave meanwhile, it would find
+def test_two_cycles_and_a_walk_with_a_push_leave_nothing(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    environment["TMPDIR"] = str(tmp_path)  # other tests launch graphs meanwhile
     command = [*TARSUS, "bench", "endurance", "--cycles", "2", "--minutes", "0.2", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["cycles"]["cycles"] == 2
     assert found["cycles"]["files_left"] == []

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -136,6 +138,10 @@ def memory_of(pid: int) -> float:
 
 
 def _leftovers() -> set[str]:
-    """Files that middleware and launcher might leave: shared memory, and temporary folders of launches."""
+    """Files of middleware and launcher that no living process has: shared memory, and temporary folders of launches."""
+    held: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is not ours
+            held |= {line.split(maxsplit=5)[-1] for line in maps.read_text().splitlines() if "/dev/shm/" in line}
     shared = {str(path) for path in Path("/dev/shm").glob("*") if "fastrtps" in path.name or "fastdds" in path.name}
-    return shared | {str(path) for path in Path("/tmp").glob("launch_params_*")}
+    return (shared - held) | {str(path) for path in Path(tempfile.gettempdir()).glob("launch_params_*")}

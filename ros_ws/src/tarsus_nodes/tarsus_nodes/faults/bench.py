@@ -101,6 +101,7 @@ class FaultBench:
             plan = self.plan
             if self._own_wall_clock:
                 self.wall_clock = WallClock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+                stack.callback(self.wall_clock.tidy)
                 shifted = self.wall_clock.environment
                 plan = plan.with_parameters(**PATIENT)
                 processes = tuple(replace(p, environment={**p.environment, **shifted}) for p in plan.processes)

@@ -31,10 +31,16 @@ class WallClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
             "FAKETIME_CACHE_DURATION": "1",  # s between two looks at the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DISABLE_SHM": "1",
             "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         }
         self.shift(0)
+
+    @staticmethod
+    def tidy() -> None:
+        """Remove the shared memory that the library leaves behind, of processes that have ended."""
+        for path in Path("/dev/shm").glob("*faketime_s*_*"):
+            if not Path("/proc", path.name.rpartition("_")[2]).exists():
+                path.unlink(missing_ok=True)
 
     def shift(self, seconds: int) -> None:
         """Let the wall clock be so many seconds ahead of the true one."""
