@@ -97,6 +97,8 @@ def plot_card(card: Scorecard, path: Path) -> None:
         panel.grid(alpha=0.3)
         if panel.lines:
             panel.legend(loc="upper right", fontsize="x-small")
+        else:
+            _leave_out(panel)
     panel = panels[1][2]
     for k, (engine, figures) in enumerate(card.engines.items()):
         rows = figures.get("robustness", {})
@@ -110,8 +112,16 @@ def plot_card(card: Scorecard, path: Path) -> None:
     panel.grid(alpha=0.3, axis="x")
     if panel.patches:
         panel.legend(fontsize="small")
+    else:
+        _leave_out(panel)
     figure.suptitle(f"{Path(card.name).name}: {score_summary(card.score).rstrip('.')}", fontsize="medium")
     _save(figure, path)
+
+
+def _leave_out(panel: Any) -> None:
+    panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color="0.5")
+    panel.set_xticks([])
+    panel.set_yticks([])
 
 
 def _save(figure: Any, path: Path) -> None:
