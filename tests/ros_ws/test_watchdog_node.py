@@ -93,6 +93,21 @@ def test_silence_of_the_supervisor_trips_by_the_steady_clock(both: Both) -> None
     assert not granted and why == "The watchdog damps the robot: No command of the supervisor for 100 ms."
 
 
+def test_it_trips_again_and_again_whatever_the_supervisor_did(both: Both) -> None:
+    """rclpy refuses a line of code that logs with two severities: it must be two, or the second trip ends the node."""
+    watchdog = both.start_watchdog()
+    core = watchdog.watchdog
+    for trips, state in enumerate((State.DAMP, State.WALK, State.DAMP, State.STAND), start=1):
+        core.on_command(0.0)
+        watchdog._supervisor = state
+        watchdog._on_supervisor_lost()
+        assert core.damps and core.trips == trips
+        core.on_command(0.0)
+        core.on_supervisor(State.PASSIVE, False, 0.0)
+        assert not core.damps
+        watchdog._show()
+
+
 def test_a_watchdog_that_is_stopped_counts_as_none(both: Both) -> None:
     watchdog = both.start_watchdog()
     both.bench.lockstep_period()

@@ -13,6 +13,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import BatteryState, Imu, JointState
 from std_srvs.srv import Trigger
@@ -51,6 +52,8 @@ LOOK_PERIOD_S = 0.1
 CHECK_PERIOD_S = 0.01
 """s between two looks at the ages when no message comes"""
 STATUS_PERIOD_S = 0.1
+LAST_WORD = Duration(seconds=0.2)
+"""for the last command to arrive, before the process ends"""
 
 
 class SupervisorNode(Node):
@@ -137,6 +140,7 @@ class SupervisorNode(Node):
         self.supervisor.damp(self._now(), "The supervisor was stopped.")
         self._send(self.supervisor.tick(self._now()))
         self._show()
+        self._commands.wait_for_all_acked(LAST_WORD)  # else it ends with this process, on its way
 
     def destroy_node(self) -> None:
         """Let go of the lifelines with the rest."""

@@ -98,9 +98,11 @@ class WatchdogNode(Node):
 
     def _publish(self) -> None:
         if self.watchdog.reason != self._shown and self.watchdog.damps:
-            ended_damped = self._supervisor is State.DAMP  # as it does when it is stopped in order
-            log = self.get_logger().info if ended_damped else self.get_logger().error
-            log(f"Damped: {self.watchdog.reason}")
+            sentence = f"Damped: {self.watchdog.reason}"
+            if self._supervisor is State.DAMP:  # as it is when it is stopped in order
+                self.get_logger().info(sentence)
+            else:  # on a line of its own: rclpy refuses a line that logs with another severity than before
+                self.get_logger().error(sentence)
         self._shown = self.watchdog.reason
         message = WatchdogState(damp=self.watchdog.damps, reason=self.watchdog.reason)
         message.header.stamp = self.get_clock().now().to_msg()

@@ -139,19 +139,18 @@ class FaultBench:
         Raises:
             OperatorError: if it cannot be brought to walk.
         """
-        self.to_passive()
         for left in reversed(range(TRIES)):
+            self.to_passive()
             try:
                 self.operator.stand_up()
+                self.drives = SPEED
+                self.wait(1.5)
+                if self.client.state is not State.WALK:
+                    raise OperatorError(f"The robot did not walk before the fault came: {self.operator.reason}")
                 break
             except OperatorError:
                 if not left:
                     raise
-                self.to_passive()
-        self.drives = SPEED
-        self.wait(1.5)
-        if self.client.state is not State.WALK:
-            raise OperatorError(f"The robot did not walk before the fault came: {self.operator.reason}")
         self.witness.begin()
 
     def to_stand(self) -> None:

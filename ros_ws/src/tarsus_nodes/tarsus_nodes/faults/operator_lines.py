@@ -96,10 +96,10 @@ def velocity_too_fast(bench: FaultBench) -> Seen:
 
 
 def remote_lost(bench: FaultBench) -> Seen:
-    bench.to_walk()
     remote = subprocess.Popen([sys.executable, "-c", _REMOTE])
     try:
         bench.until(lambda: bench.client.node.count_publishers("cmd_vel") > 1)
+        bench.to_walk()
         bench.drives = None
         bench.wait(2.0)
         walked = bench.witness.moved(time.monotonic() - 1.0)
