@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 LOW_PASS_S = 0.06
 """time constant: an eighth of a step, to calm the encoders' noise"""
-EYE = np.eye(3)
+_EYE = np.eye(3)
 HEIGHT_SCALE_M = 0.01
 """a foot that is lower by this much than the other counts e times as much"""
 
@@ -104,7 +104,7 @@ class LegOdometry:
         """
         q, dq = (a[:, self._index].transpose(1, 2, 0)[..., None] for a in (joint_position, joint_velocity))
         sin, cos = np.sin(q)[..., None], 1.0 - np.cos(q)[..., None]  # (K, F, n, 1, 1)
-        turns = self._rotation @ (EYE + sin * self._skew + cos * self._square)  # Rodrigues' formula
+        turns = self._rotation @ (_EYE + sin * self._skew + cos * self._square)  # Rodrigues' formula
         places, rotations = np.empty((*turns.shape[:-1], 1)), turns  # each turn becomes the rotation up to its joint
         places[0] = self._translation[0]
         for k in range(1, len(turns)):

@@ -79,7 +79,7 @@ class PolicyInterface:
         most = self.contract.gait.rate_octaves
         if most <= 0.0:
             return np.zeros(self.count)
-        return np.minimum(np.maximum(self.last_action[:, -1] * self.contract.gait.rate_scale, -most), most)
+        return _limited(self.last_action[:, -1] * self.contract.gait.rate_scale, most)
 
     def clamp_command(self, velocity_command: Array) -> Array:
         """Limit (n, 3) commands to the trained range; one that is not finite becomes zero."""
@@ -101,7 +101,7 @@ class PolicyInterface:
             np.reshape(tilt_angle(state.orientation_base_to_world), self.count),
         )
         raw = np.concatenate([self._raw(term.name, state) for term in self.contract.observation], axis=-1)
-        now: Array = np.minimum(np.maximum(raw, -self._clip), self._clip) * self._scale
+        now: Array = _limited(raw, self._clip) * self._scale
         observation = now if all(history is None for history in self._history) else self._with_history(now)
         self._fresh[:] = False
         return observation.astype(np.float32)
@@ -139,8 +139,7 @@ class PolicyInterface:
         wanted: Array = np.asarray(action, dtype=np.float64).reshape(self.count, -1)
         if not np.isfinite(wanted).all():
             raise StateError("The policy's action is not finite: it is not used.")
-        most = self.contract.action_clip
-        clipped: Array = np.minimum(np.maximum(wanted, -most), most)
+        clipped = _limited(wanted, self.contract.action_clip)
         self.last_action = clipped
         target = np.repeat(self.default_pose[None], self.count, axis=0)
         target[:, self._driven] += self._action_scale * clipped[:, : len(self._driven)]
@@ -177,3 +176,8 @@ class PolicyInterface:
         else:  # the contract's check refuses others
             raise StateError(f"There is no observation term '{name}'.")
         return value.reshape(self.count, -1)
+
+
+def _limited(values: Array, most: Array | float) -> Array:
+    """Limit values to +-most, NaN staying NaN: as ``np.clip``, at half of its time for small arrays."""
+    return np.minimum(np.maximum(values, -most), most)

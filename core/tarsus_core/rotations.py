@@ -18,11 +18,13 @@ def cross(a: Array, b: Array) -> Array:
     """Cross product of vectors (..., 3): as ``np.cross``, bit for bit, at a quarter of its time for small arrays."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    x = ay * bz - az * by
+    return _vectors(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+
+
+def _vectors(x: Array, y: Array, z: Array) -> Array:
+    """Vectors (..., 3) of their components, ``x`` of the full shape: ``np.stack`` takes twice as long."""
     result = np.empty((*x.shape, 3))
-    result[..., 0] = x
-    result[..., 1] = az * bx - ax * bz
-    result[..., 2] = ax * by - ay * bx
+    result[..., 0], result[..., 1], result[..., 2] = x, y, z
     return result
 
 
@@ -101,23 +103,14 @@ def quat_rotate_yaw_inverse(quat: Array, vector: Array) -> Array:
     yaw = yaw_from_quat(quat)
     c, s = np.cos(yaw), np.sin(yaw)
     x, y = vector[..., 0], vector[..., 1]
-    ahead = c * x + s * y
-    result = np.empty((*ahead.shape, 3))
-    result[..., 0] = ahead
-    result[..., 1] = -s * x + c * y
-    result[..., 2] = vector[..., 2]
-    return result
+    return _vectors(c * x + s * y, -s * x + c * y, vector[..., 2])
 
 
 def projected_gravity(quat: Array) -> Array:
     """Direction of gravity (..., 3) in the body frame, unit length: (0, 0, -1) when upright."""
     x, y, z, w = _components(quat)
     # R(q)^T (0, 0, -1): minus the third row of the rotation matrix
-    result = np.empty((*x.shape, 3))
-    result[..., 0] = -2.0 * (x * z - w * y)
-    result[..., 1] = -2.0 * (y * z + w * x)
-    result[..., 2] = -(1.0 - 2.0 * (x * x + y * y))
-    return result
+    return _vectors(-2.0 * (x * z - w * y), -2.0 * (y * z + w * x), -(1.0 - 2.0 * (x * x + y * y)))
 
 
 def tilt_angle(quat: Array) -> Array:

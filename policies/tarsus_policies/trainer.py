@@ -116,7 +116,6 @@ class Trainer:
         """
         writer = SummaryWriter(str(self.folder.path))
         saved_at = time.monotonic()
-        path: Path | None = None
         try:
             while (share := share_done(self.progress)) is None or share < 1.0:
                 self._anneal(share or 0.0)
@@ -128,10 +127,11 @@ class Trainer:
                 elif time.monotonic() - saved_at >= self.settings.save_every_s:
                     path, saved_at = self.save(), time.monotonic()
                     saved(path)
-            path = self.save()
             done = self.progress
             if examiner is not None and examiner.ready(done.difficulty) and done.steps > done.examined:
-                self._examine(examiner, writer)
+                path = self._examine(examiner, writer)
+            else:
+                path = self.save()
         except (KeyboardInterrupt, SimulationError):  # the networks are as good as after the last update
             self.save()
             raise
@@ -139,11 +139,13 @@ class Trainer:
             writer.close()
         return path
 
-    def _examine(self, examiner: Examiner, writer: SummaryWriter) -> None:
+    def _examine(self, examiner: Examiner, writer: SummaryWriter) -> Path:
+        """Write a checkpoint, and have it examined."""
         progress = self.progress
         progress.examined = progress.steps
-        self.save()
+        path = self.save()
         examiner.examine(progress.update, progress.steps, time.monotonic() - self._began, writer)
+        return path
 
     def _anneal(self, share: float) -> None:
         ppo = self.settings.ppo

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,6 +102,11 @@ class LaunchPlan:
         words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
         nodes = [replace(p, command=(*p.command, *words)) if "--ros-args" in p.command else p for p in self.processes]
         return replace(self, processes=tuple(nodes))
+
+    def with_environment(self, variables: Mapping[str, str]) -> LaunchPlan:
+        """Return the plan with environment variables that every process is given, over those that it has."""
+        processes = (replace(p, environment={**p.environment, **variables}) for p in self.processes)
+        return replace(self, processes=tuple(processes))
 
     def describe(self) -> str:
         """Return all commands as text, one paragraph for each process."""

@@ -102,10 +102,7 @@ class FaultBench:
             if self._own_wall_clock:
                 self.wall_clock = WallClock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
                 stack.callback(self.wall_clock.tidy)
-                shifted = self.wall_clock.environment
-                plan = plan.with_parameters(**PATIENT)
-                processes = tuple(replace(p, environment={**p.environment, **shifted}) for p in plan.processes)
-                plan = replace(plan, processes=processes)
+                plan = plan.with_parameters(**PATIENT).with_environment(self.wall_clock.environment)
             if self.cable is not None:
                 plan = self.cable.lay(plan)
                 stack.enter_context(variables(self.cable.environment(at_robot=False)))

@@ -65,12 +65,12 @@ class Cable:
 
     def lay(self, plan: LaunchPlan) -> LaunchPlan:
         """Return the plan with the simulator at the far end."""
-        processes = []
-        for process in plan.processes:
-            far = process.name.startswith(SIMULATOR)
-            command = ("ip", "netns", "exec", self._namespace, *process.command) if far else process.command
-            environment = {**process.environment, **self.environment(far)}
-            processes.append(replace(process, command=command, environment=environment))
+        near, far = (plan.with_environment(self.environment(at_robot)).processes for at_robot in (False, True))
+        there = ("ip", "netns", "exec", self._namespace)
+        processes = [
+            replace(f, command=(*there, *f.command)) if f.name.startswith(SIMULATOR) else n
+            for n, f in zip(near, far, strict=True)
+        ]
         return replace(plan, processes=tuple(processes))
 
     def _remove(self) -> None:
