@@ -187,9 +187,9 @@ class OperatorClient:
 
     # ---- buttons ----
 
-    def press(self, name: str) -> tuple[bool, str]:
+    def press(self, name: str, timeout_s: float = ANSWER_S) -> tuple[bool, str]:
         """Call a Trigger service; return whether it was granted, and what it said."""
-        answer = self._call(self._triggers[name], Trigger.Request(), name)
+        answer = self._call(self._triggers[name], Trigger.Request(), name, timeout_s)
         return answer.success, answer.message
 
     def demand(self, name: str) -> str:
@@ -219,11 +219,11 @@ class OperatorClient:
         message.twist = twist(command)
         self._cmd_vel.publish(message)
 
-    def _call(self, client: Any, request: Any, what: str) -> Any:
-        self.wait(client.service_is_ready, ANSWER_S, f"Nobody offers '{what}': start the simulator's launch file.")
+    def _call(self, client: Any, request: Any, what: str, timeout_s: float = ANSWER_S) -> Any:
+        self.wait(client.service_is_ready, timeout_s, f"Nobody offers '{what}': start the simulator's launch file.")
         future = client.call_async(request)
         try:
-            self.wait(future.done, ANSWER_S, f"'{what}' was not answered within {ANSWER_S:g} s.")
+            self.wait(future.done, timeout_s, f"'{what}' was not answered within {timeout_s:g} s.")
         finally:
             if not future.done():
                 client.remove_pending_request(future)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import signal
 import time
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from tarsus_edge.launcher import LaunchRun
 from tarsus_edge.supervisor import State
-from tarsus_nodes.faults.bench import TRIES, FaultBench, processes_of, stopped
+from tarsus_nodes.faults.bench import FaultBench, processes_of, stopped
 from tarsus_nodes.faults.judge import both, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 from tarsus_nodes.load import loaded
@@ -20,8 +21,8 @@ from tarsus_nodes.operator_client import OperatorError
 STARVED_S = 10.0
 WINDOW_S = 0.2
 CYCLES = 3
-DISCOVERY_S = 2.0
-"""for the services of a new process to be known, beside those of the killed one of the same name"""
+ASK_AGAIN_S = 2.0
+"""for an answer of a new process, whose services stand beside those of the killed one of the same name for a while"""
 
 
 def policy_killed(bench: FaultBench) -> Seen:
@@ -63,23 +64,28 @@ def respawned(bench: FaultBench) -> Seen:
     bench.signal("supervisor", signal.SIGKILL)
     spec = next(p for p in bench.plan.processes if p.name.startswith("supervisor"))
     bench.until(lambda: bool(bench.witness.watchdog) and bench.witness.watchdog[-1][1].damp)
+    bench.client.supervisor = None
     with LaunchRun(replace(bench.plan, processes=(spec,), messages=()), screen=io.StringIO()):
         start_s = time.monotonic()
         came = bench.until(lambda: bench.witness.in_state(State.PASSIVE, start_s) is not None, 30.0)
         back_s = time.monotonic() - start_s
-        bench.wait(DISCOVERY_S)
-        armed = bench.client.supervisor is not None and bench.client.supervisor.armed
-        walked = False
-        for left in reversed(range(TRIES)):
-            try:
-                walked = came and bench.client.press("supervisor/walk")[0]
-                break
-            except OperatorError:  # asked before the new process knew who asks
-                if not left:
-                    raise
+        bench.until(lambda: bench.client.supervisor is not None, 30.0)
+        armed = bench.client.supervisor is None or bench.client.supervisor.armed
+        answers: list[bool] = []
+
+        def answered() -> bool:
+            """Ask for walking: one request is lost for each time that the new process does not know yet who asks."""
+            with contextlib.suppress(OperatorError):
+                answers.append(bench.client.press("supervisor/walk", ASK_AGAIN_S)[0])
+            return bool(answers)
+
+        bench.until(answered, 60.0)
+        answered_s = time.monotonic() - start_s
     state = bench.client.state.name if bench.client.state is not None else "nothing"
     text = f"back after {back_s:.1f} s as {state}, {'armed' if armed else 'disarmed'}"
-    return Seen(text if came else "it did not come back", came and not armed and not walked)
+    walks = {(): "is silent", (False,): f"refuses after {answered_s:.1f} s"}.get(tuple(answers), "obeys")
+    text = f"{text}; asked to walk it {walks}"
+    return Seen(text if came else "it did not come back", came and not armed and answers == [False])
 
 
 def watchdog_killed(bench: FaultBench) -> Seen:
