@@ -16,7 +16,7 @@ from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, DependencyError, OutputFileError
 from tarsus_core.files import write_atomically
 from tarsus_core.processes import available_cores
-from tarsus_policies.cli_score import progress_bar
+from tarsus_policies.cli_score import counting_bar
 from tarsus_policies.score_report import score_summary, score_table
 from tarsus_policies.scorer import score_policy, with_scorecard
 
@@ -62,7 +62,7 @@ def export(
     why = "" if best is None else ", the best of those that passed the run's gate"
     console.print(f"Exporting {found.path}{why}.", markup=False)
     workers = available_cores()
-    with progress_bar("exporting") as say:
+    with counting_bar("exporting") as say:
         made = exporting.export_policy(found, calibrate, workers, say)
     file = made.file
     console.print(
@@ -72,7 +72,7 @@ def export(
         told = ", ".join(f"{wanted:g}: {given:.3f}" for wanted, given in pairs)
         console.print(f"Calibrated {axis} (wanted: given): {told or 'left as it is'}")
     if score:
-        with progress_bar("scoring") as say:
+        with counting_bar("scoring") as say:
             result = score_policy(file, workers=workers, progress=say)
         file = with_scorecard(file, result.scorecard())
         Console().print(score_table(result))

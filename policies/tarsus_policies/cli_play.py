@@ -14,7 +14,7 @@ from rich.console import Console
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, OutputFileError
 from tarsus_edge.policy_file import read_policy
-from tarsus_policies.cli_score import progress_bar
+from tarsus_policies.cli_score import counting_bar
 from tarsus_policies.trial import ENGINES
 
 app = typer.Typer(add_completion=False)
@@ -57,7 +57,7 @@ def play(
         file = read_policy(run)
     from tarsus_policies.film import film
 
-    with progress_bar("filming") as say:
+    with counting_bar("filming") as say:
         result = film(file, path, (vx, vy, wz), seconds, push, engine, say)
     fell = "it stood to the end" if result.fell_at_s is None else f"it fell at {result.fell_at_s:.1f} s"
     speed = ", ".join(f"{v:+.2f}" for v in result.velocity)

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_core.files import write_atomically
 from tarsus_core.processes import available_cores
 from tarsus_edge.policy_file import read_policy
+from tarsus_edge.progress import progress_bar
 from tarsus_policies.gate import find_gate
 from tarsus_policies.score_plots import check_plot_path, plot_card
 from tarsus_policies.score_pool import Say
@@ -81,7 +82,7 @@ def score(
     files = [read_policy(path) for path in policies]
     cards = []
     for file in files:
-        with progress_bar(f"scoring {file.name}" if len(files) > 1 else "scoring") as say:
+        with counting_bar(f"scoring {file.name}" if len(files) > 1 else "scoring") as say:
             cards.append(measure(file, settings, workers or available_cores(), say))
     missed = {card.name: bars.reasons(card) for card in cards} if bars is not None else {}
     if as_json:
@@ -138,11 +139,9 @@ def _plain(cards: list[Scorecard], missed: dict[str, list[str]], gate: str | Non
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Say]:
-    """Show a bar with the time left on standard error, if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+def counting_bar(title: str) -> Iterator[Say]:
+    """Show on standard error how many parts of a piece of work are done, and the time left."""
+    with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

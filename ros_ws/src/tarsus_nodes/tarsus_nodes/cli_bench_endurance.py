@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError
+from tarsus_edge.progress import progress_bar
 from tarsus_nodes.endurance import cycle, walk
 from tarsus_nodes.script import ros_script
 from tarsus_nodes.sim_session import simulation_domain
@@ -38,10 +38,8 @@ def endurance(
     if not cycles and not minutes:
         raise ConfigError("There is nothing to do: give --cycles or --minutes.")
     found: dict[str, Any] = {}
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        progress_bar(TimeElapsedColumn(), TimeRemainingColumn()) as progress,
         simulation_domain(),
         ros_script(),
     ):

@@ -12,10 +12,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
+from tarsus_edge.progress import progress_bar
 from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines, recorder_lines
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.cable import Cable, UnavailableError
@@ -125,14 +126,6 @@ def _run(line: Line, bench: FaultBench) -> Verdict:
     return Verdict.of(line, seen, bench.witness.check.unsafe)
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
-
-
 @app.command()
 def faults(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Lines; all if none.")] = None,
@@ -150,7 +143,7 @@ def faults(
     runs: list[list[Verdict]] = []
     with _cable(lines) as cable:
         for _ in range(repeat):
-            with _progress() as progress:
+            with progress_bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
                 runs.append(run_lines(lines, progress, cable))
             if not as_json:
                 _show(runs[-1])

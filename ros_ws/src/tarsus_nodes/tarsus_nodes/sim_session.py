@@ -18,10 +18,11 @@ from types import FrameType
 from typing import Any, TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
 from tarsus_core.errors import TarsusError
 from tarsus_edge.launcher import LaunchPlan, LaunchRun, ProcessExit, find_launch_file, load_plan
+from tarsus_edge.progress import progress_bar
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.ros_domain import VARIABLE, claimed_domain
@@ -101,9 +102,8 @@ class Display:
 
     def __init__(self) -> None:
         """Show nothing yet."""
-        self.console = Console(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._progress = progress_bar(TimeElapsedColumn(), TimeRemainingColumn())
+        self.console = self._progress.console
         self._task = self._progress.add_task("starting", total=1.0)
         self._said = ""
         self.nodes = NodeOutput(self.console)
