@@ -202,6 +202,13 @@ class PolicyContract:
         Raises:
             PolicyFileError: naming the field and its value.
         """
+        for kind, what, fields in (
+            (str, "text", ("robot", "urdf_sha256", "graph_sha256")),
+            (dict, "object", _DICTS),
+        ):
+            for field_name in fields:
+                if not isinstance(getattr(self, field_name), kind):
+                    raise PolicyFileError(f"The contract's {field_name} is no {what}: export the policy again.")
         for field_name in ("joint_names", "action_joint_names", "observed_joint_names"):
             names = getattr(self, field_name)
             if len(set(names)) != len(names) or not names:

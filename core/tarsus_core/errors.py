@@ -16,6 +16,10 @@ class TarsusError(Exception):
 
     exit_code: int = 2
 
+    def __init__(self, message: str = "") -> None:
+        """Take the message; a line break in it, which can only come from a name it quotes, becomes a space."""
+        super().__init__(" ".join(message.splitlines()))
+
 
 class ConfigError(TarsusError):
     """A settings value, option or parameter that cannot be used."""

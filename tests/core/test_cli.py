@@ -25,6 +25,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"tarsus {__version__}\n"
 
 
+def test_an_error_is_one_line_whatever_it_names() -> None:
+    assert str(ConfigError("There is no joint 'a\nb\u2028c\r\n'.")) == "There is no joint 'a b c '."
+
+
 def test_a_typo_gets_the_nearest_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verfy"]) == 2
     out, err = capsys.readouterr()

@@ -97,6 +97,10 @@ def test_sizes_follow_from_the_terms() -> None:
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
+        ({"urdf_sha256": None}, "urdf_sha256 is no text"),
+        ({"graph_sha256": 5}, "graph_sha256 is no text"),
+        ({"robot": ("g1",)}, "robot is no text"),
+        ({"scorecard": None}, "scorecard is no object"),
         ({"default_pose": (0.0,) * 28}, "default_pose has 28 values, but there must be 29"),
         ({"kp": (math.nan,) * 29}, "kp holds nan"),
         ({"kd": (-0.5,) * 29}, "kd holds -0.5: it must not be negative"),
