@@ -211,6 +211,8 @@ class PolicyContract:
                     raise PolicyFileError(f"The contract's {field_name} is no {what}: export the policy again.")
         for field_name in ("joint_names", "action_joint_names", "observed_joint_names"):
             names = getattr(self, field_name)
+            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+                raise PolicyFileError(f"The contract's {field_name} is no list of names: export the policy again.")
             if len(set(names)) != len(names) or not names:
                 raise PolicyFileError(f"The contract's {field_name} is empty or names a joint twice.")
             for joint in names:

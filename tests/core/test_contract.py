@@ -111,6 +111,8 @@ def test_sizes_follow_from_the_terms() -> None:
         ({"action_clip": 0.0}, "action_clip is 0.0"),
         ({"action_clip": math.inf}, "action_clip holds inf"),
         ({"joint_names": ()}, "joint_names is empty"),
+        ({"joint_names": (None,)}, "joint_names is no list of names"),
+        ({"observed_joint_names": "left_knee_joint"}, "observed_joint_names is no list of names"),
         ({"joint_names": ("left_knee_joint",) * 29}, "names a joint twice"),
         ({"action_joint_names": ("tail_joint",), "action_scale": (1.0,)}, "'tail_joint', which joint_names lacks"),
         ({"observed_joint_names": ("left_knee_joint",) * 12}, "observed_joint_names is empty or names a joint twice"),
