@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="What to train: walk, or a task file of your own.")] = "walk",
+    task: Annotated[str, typer.Argument(help="What to train: walk, walk_robust, or a task file of your own.")] = "walk",
     minutes: Annotated[float | None, typer.Option(help="Stop after so much wall clock.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Stop after so many control periods of all robots, e.g. 5000000.")
@@ -35,7 +35,8 @@ def train(
     run: Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/<task>-<date>-<time>.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
     init_from: Annotated[
-        Path | None, typer.Option(help="Start from the networks of this run, with new settings.")
+        Path | None,
+        typer.Option(help="Start from the networks of this run, with new settings, which may drive more joints."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file; by default the task's own.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a setting: --set ppo.gamma=0.98")] = None,
@@ -92,10 +93,6 @@ def train(
     if resume is not None and init_from is not None:
         raise ConfigError("--resume goes on with the run's own networks: leave out --init-from.")
     initial: dict[str, Any] | None = None
-    if init_from is not None:
-        source = RunFolder(init_from)
-        source.settings()  # it is a run
-        initial = source.load()
     if resume is not None:
         if run is not None or config is not None:
             raise ConfigError("--resume goes on in its own folder with its own settings: leave out --run and --config.")
@@ -107,11 +104,24 @@ def train(
     else:
         settings = at_home(load_task(task, overrides) if config is None else load_settings(config, overrides))
         check_gate(settings, until_gate)
+        if init_from is not None:
+            initial = _start_of(init_from, settings)
         folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
     if our_choice and (more := fitting(settings.robots)) > settings.workers > 0:
         print(f"This machine has {available_cores()} cores: --workers {more} is faster.", file=sys.stderr)
     _train(settings, folder, resume is not None, initial, ray, minutes, steps, until_gate, clip_every, quiet)
+
+
+def _start_of(init_from: Path, settings: TrainSettings) -> dict[str, Any]:
+    """Read the networks of another run, widened where the settings drive more joints."""
+    from tarsus_policies.run_folder import RunFolder
+    from tarsus_policies.transfer import widened
+    from tarsus_sim.walk_contract import walk_contract
+
+    source = RunFolder(init_from)
+    before = walk_contract(source.settings().task)
+    return widened(source.load(), before, walk_contract(settings.task))
 
 
 def check_gate(settings: TrainSettings, wanted: bool) -> None:

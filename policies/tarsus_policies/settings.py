@@ -171,7 +171,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"The settings file '{path}' is no YAML ({' '.join(str(error).split())}).") from None
     if not isinstance(data, dict):
         raise ConfigError(f"The settings file '{path}' is no mapping of settings.")
-    return data
+    if "extends" not in data:
+        return data
+    whole = _read(task_settings(str(data.pop("extends"))))
+    _merge(whole, data)
+    return whole
 
 
 def _resolve(data: dict[str, Any], overrides: list[str], where: str) -> TrainSettings:
