@@ -39,10 +39,7 @@ ARROWS = {
     "tarsus_core": {"numpy", "yaml"},
     "tarsus_sim": BASE | {"pybullet", "pybullet_data", "pybullet_utils", "gymnasium", "mujoco", "cv2", "imageio"},
     "tarsus_edge": BASE | COMMAND_LINE | {"onnxruntime", "onnx", "cryptography", "cyclonedds"},
-    "tarsus_policies": BASE
-    | COMMAND_LINE
-    | TRAINING
-    | {"tarsus_sim", "tarsus_edge", "gymnasium", "onnxruntime", "ray"},
+    "tarsus_policies": BASE | COMMAND_LINE | TRAINING | {"tarsus_sim", "tarsus_edge", "gymnasium", "ray"},
     "tarsus_perception": BASE | {"cv2", "onnxruntime"},
     "tarsus_nodes": BASE
     | COMMAND_LINE

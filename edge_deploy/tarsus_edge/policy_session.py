@@ -20,6 +20,7 @@ from tarsus_edge.policy_file import PolicyFile, read_policy
 
 Floats = NDArray[np.float32]
 
+CPU = ("CPUExecutionProvider",)
 GOLDEN_ATOL = 1e-5
 GOLDEN_RTOL = 1e-5
 """A golden action g is reproduced by a when |a - g| <= GOLDEN_ATOL + GOLDEN_RTOL |g|.
@@ -42,7 +43,7 @@ class PolicySession:
         self,
         policy: str | os.PathLike[str] | PolicyFile,
         robot: RobotModel | None = None,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        providers: Sequence[str] = CPU,
     ) -> None:
         """Verify and load a policy.
 
@@ -60,7 +61,7 @@ class PolicySession:
         self.policy_sha256: str = self.file.sha256
         if robot is not None:
             self.contract.check_robot(robot)
-        self._session = _create(self.file, providers)
+        self._session = load_network(self.file.data, self.file.name, providers)
         self._input, self._output = signature(self._session, self.contract, self.file.name)
         self._outputs = [self._output]
         self._observation_size, self._action_size = self.contract.observation_size, self.contract.action_size
@@ -150,17 +151,27 @@ def measure_overhead(session: PolicySession, calls: int = 2000) -> Overhead:
     return Overhead(float(checked), float(raw))
 
 
-def _create(file: PolicyFile, providers: Sequence[str]) -> onnxruntime.InferenceSession:
+def load_network(model: bytes, name: str, providers: Sequence[str] = CPU) -> onnxruntime.InferenceSession:
+    """Load an ONNX network to be run on one thread, row by row.
+
+    Args:
+        model: the bytes of the ONNX file.
+        name: of the file, for messages.
+        providers: execution providers of ONNX Runtime, in the order in which they are tried.
+
+    Raises:
+        PolicyFileError: if ONNX Runtime cannot.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4  # what goes wrong is raised, not printed
     try:
-        return onnxruntime.InferenceSession(file.data, sess_options=options, providers=list(providers))
+        return onnxruntime.InferenceSession(model, options, providers=list(providers))
     except Exception as error:  # ONNX Runtime's errors have no common public base
         reason = _reason(error)
-        raise PolicyFileError(f"ONNX Runtime cannot load '{file.name}' ({reason}): export the policy again.") from None
+        raise PolicyFileError(f"ONNX Runtime cannot load '{name}' ({reason}): export the policy again.") from None
 
 
 def signature(session: onnxruntime.InferenceSession, contract: PolicyContract, name: str) -> tuple[str, str]:

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from tarsus_core.contract import PolicyContract
-from tarsus_core.errors import PolicyFileError
 from tarsus_core.robot_model import RobotModel
-from tarsus_edge.policy_session import signature
+from tarsus_edge.policy_session import load_network, signature
 from tarsus_policies.trial import STAND, Command, ScoreSettings, run_trial
 
 GOLDEN_COMMANDS: tuple[Command, ...] = (STAND, (0.5, 0.0, 0.0), (0.0, 0.2, 0.0), (0.3, 0.0, -0.4))
@@ -31,14 +29,7 @@ class Network:
             PolicyFileError: if ONNX Runtime cannot, or its input and output are not those of the contract.
         """
         self.contract = contract
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised, not printed
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors have no common public base
-            raise PolicyFileError(f"ONNX Runtime cannot load the model ({' '.join(str(error).split())}).") from None
+        self._session = load_network(model, "model")
         self._input, self._output = signature(self._session, contract, "model")
 
     def run(self, observation: NDArray[np.floating]) -> Floats:

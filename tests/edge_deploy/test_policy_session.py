@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,15 @@ CONTRACT = FILE.contract
 
 def session_of(network: bytes, **changes: Any) -> PolicySession:
     return PolicySession(parse_policy(attach_contract(network, dataclasses.replace(CONTRACT, **changes))), ROBOT)
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    code = "from tarsus_edge.policy_session import load_network; import sys; load_network(sys.stdin.buffer.read(), 'a')"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    homes = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    network = make_network(CONTRACT.observation_size, CONTRACT.action_size)
+    subprocess.run([sys.executable, "-c", code], input=network, env={**environment, **homes}, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []  # it keeps what it has not sent yet, and by what name it knows this machine
 
 
 def test_actions_equal_numpy() -> None:
