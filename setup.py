@@ -43,7 +43,10 @@ setup(
     install_requires=["numpy", "pyyaml", "typer", "rich", "cryptography"],
     extras_require={
         "robot": ["onnxruntime"],
-        "sim": ["onnxruntime", "pybullet", "mujoco-core", "gymnasium", "example-robot-data", "opencv-python-headless"],
+        "sim": [
+            *("onnxruntime", "pybullet", "mujoco-core", "gymnasium", "example-robot-data", "opencv-python-headless"),
+            *("imageio", "imageio-ffmpeg"),
+        ],
         "cluster": ["ray"],
         "train": ["torch", "rsl-rl-lib", "onnx", "onnxscript", "tensorboard", "tqdm", "matplotlib"],
     },

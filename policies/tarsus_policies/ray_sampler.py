@@ -285,13 +285,13 @@ def knock(address: str) -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # asks for a decision that CPUs do not need
-    token = Path.home() / ".ray" / "auth_token"  # 'ray start --head' leaves it there
+    token = Path.home() / ".ray" / "auth_token"  # 'ray get-auth-token --generate' leaves it there
     if address != "local" and ("RAY_AUTH_TOKEN" in os.environ or token.exists()):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError:
-        raise ConfigError("--ray needs Ray, which is not installed: pip install 'tarsus[cluster]'.") from None
+        raise ConfigError("--ray needs Ray, which is not installed: run 'make setup', or 'pip install ray'.") from None
     if address in ("auto", "local"):
         return ray
     host, colon, port = address.removeprefix("ray://").rpartition(":")

@@ -124,6 +124,20 @@ def test_without_a_duration_it_is_endless(policy: Path) -> None:
     assert not ask(policy).endless
 
 
+def test_without_a_velocity_it_strolls(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def run_session(request: SimRequest, report: Any) -> dict[str, Any]:
+        asked.append(request.plan.command)
+        return {"falls": 0}
+
+    monkeypatch.setattr(cli_sim, "run_session", run_session)
+    for words in ([], ["--vx", "0"], ["--wz", "0.4"], ["--vx", "0.3", "--vy", "-0.1"]):
+        assert cli.main(["sim", *words, "--policy", str(policy)]) == 0
+    assert asked == [(0.5, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.4), (0.3, -0.1, 0.0)]
+    assert ask(policy, command=None).plan.command == (0.5, 0.0, 0.0)
+
+
 def test_the_policy_that_ships_is_the_default() -> None:
     request = make_request(
         duration_s=1.0, command=(0.0, 0.0, 0.0), policy=None, robot="g1", seed=0, gui=False, video=None, lockstep=True
@@ -215,10 +229,12 @@ def test_nodes_are_heard_when_something_is_wrong(line: str, shown: bool, capsys:
 
 def test_it_says_how_to_drive_on_its_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", [".venv/bin/tarsus", "sim"])
-    text = how_to_drive(7)
+    text = how_to_drive(7, walks=True)
     assert "ROS_DOMAIN_ID=7 .venv/bin/tarsus teleop\n" in text
     assert "export ROS_DOMAIN_ID=7 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST\n" in text
     assert "/supervisor/damp" in text
+    assert text.startswith("The robot walks ")
+    assert how_to_drive(7, walks=False).startswith("The robot stands ")
 
 
 def test_the_results_are_told_before_a_film_fails(

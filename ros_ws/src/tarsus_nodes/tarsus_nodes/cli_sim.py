@@ -27,9 +27,9 @@ def sim(
     duration: Annotated[
         float | None, typer.Option(help="Simulated time to walk in s; without it, until Ctrl-C.", show_default=False)
     ] = None,
-    vx: Annotated[float, typer.Option(help="Velocity forward in m/s.")] = 0.0,
-    vy: Annotated[float, typer.Option(help="Velocity to the left in m/s.")] = 0.0,
-    wz: Annotated[float, typer.Option(help="Turning velocity in rad/s, counter-clockwise.")] = 0.0,
+    vx: Annotated[float | None, typer.Option(help="Velocity forward in m/s; 0.5 if no velocity is given.")] = None,
+    vy: Annotated[float | None, typer.Option(help="Velocity to the left in m/s.")] = None,
+    wz: Annotated[float | None, typer.Option(help="Turning velocity in rad/s, counter-clockwise.")] = None,
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="Policy; the one that ships if not given.")
     ] = None,
@@ -48,8 +48,9 @@ def sim(
     measures from where the robot really is. The last line of standard output is one JSON object. Exit code 0 if the
     robot did not fall, 1 if it did.
     """
+    command = None if vx is None and vy is None and wz is None else (vx or 0.0, vy or 0.0, wz or 0.0)
     request = make_request(
-        duration_s=duration, command=(vx, vy, wz), policy=policy, robot=robot, seed=seed, gui=gui, video=video,
+        duration_s=duration, command=command, policy=policy, robot=robot, seed=seed, gui=gui, video=video,
         lockstep=lockstep,
     )  # fmt: skip
 

@@ -199,6 +199,11 @@ class OperatorClient:
             raise OperatorError(f"'{name}' was refused: {said}")
         return said
 
+    @property
+    def drives_alone(self) -> bool:
+        """Whether nobody else publishes velocity commands."""
+        return self.node.count_publishers("cmd_vel") <= 1
+
     def parameters(self, node: str, *names: str) -> list[Any]:
         """Values of parameters of the node ``sim`` or ``supervisor``."""
         answer = self._call(self._get[node], GetParameters.Request(names=list(names)), f"{node}/get_parameters")

@@ -131,16 +131,17 @@ class OperatorRun:
         """Let the robot walk, whoever commands it, until something raises; ``finish`` gives the results then.
 
         Args:
-            plan: a velocity to command; zero leaves ``cmd_vel`` to others.
+            plan: a velocity to command until somebody else does; from then on it is theirs.
             tell: called with a sentence when the robot is damped.
         """
         self.begin(plan)
         if self._lockstep:
             self._client.set_simulator_parameter("run_until_s", -1.0)
         self._say("walking until Ctrl-C", 0.0)
-        told = ""
+        told, ours = "", any(plan.command)
         while True:
-            drive = any(plan.command) and self._client.state is State.WALK
+            ours = ours and self._client.drives_alone
+            drive = ours and self._client.state is State.WALK
             self._drive_for(np.array(plan.command) if drive else None, COMMAND_PERIOD_S)
             if self.reason != told:
                 told = self.reason

@@ -18,6 +18,8 @@ from tarsus_edge.pretrained import pretrained_policy
 from tarsus_nodes.operator_run import RunPlan
 
 LONGEST_S = 86_400.0
+STROLL_MPS = 0.5
+"""forward, where no velocity is asked for; as fast as the policy was trained for, if that is less"""
 AXES = (("vx", "m/s"), ("vy", "m/s"), ("wz", "rad/s"))
 
 
@@ -45,7 +47,7 @@ class SimRequest:
 def make_request(
     *,
     duration_s: float | None,
-    command: tuple[float, float, float],
+    command: tuple[float, float, float] | None,
     policy: Path | None,
     robot: str,
     seed: int,
@@ -53,7 +55,7 @@ def make_request(
     video: Path | None,
     lockstep: bool,
 ) -> SimRequest:
-    """Check what was asked for.
+    """Check what was asked for; no command means a stroll.
 
     Raises:
         TarsusError: naming the first thing that cannot be used.
@@ -69,7 +71,9 @@ def make_request(
     model = load_robot(robot)
     path = pretrained_policy(model.name) if policy is None else policy
     session = PolicySession(path, model)
-    _check_command(command, session.contract.command_range)
+    trained = session.contract.command_range
+    command = (min(STROLL_MPS, trained.vx[1]), 0.0, 0.0) if command is None else command
+    _check_command(command, trained)
     return SimRequest(
         RunPlan(command, math.inf if duration_s is None else duration_s),
         path.resolve(),

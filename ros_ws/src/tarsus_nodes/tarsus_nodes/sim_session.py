@@ -183,7 +183,7 @@ class Session:
             if operator.reason:
                 self._display.tell(f"tarsus sim: {operator.reason}")
             return result
-        self._display.tell(how_to_drive(self._domain))
+        self._display.tell(how_to_drive(self._domain, any(self._request.plan.command)))
         with contextlib.suppress(Interrupted):
             operator.walk_on(self._request.plan, self._display.tell)
         self._signal = None  # a second one ends the collecting of results, too
@@ -231,11 +231,11 @@ class Session:
                 signal.signal(number, handler)
 
 
-def how_to_drive(domain: int) -> str:
-    """What to type in other terminals, to drive a robot that walks until Ctrl-C."""
+def how_to_drive(domain: int, walks: bool) -> str:
+    """What to type in other terminals, to drive a robot that walks (or stands) until Ctrl-C."""
     program = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "tarsus" else "tarsus"
     return f"""\
-The robot stands under the policy, on ROS domain {domain}. Drive it from another terminal:
+The robot {"walks" if walks else "stands"} under the policy, on ROS domain {domain}. To drive it from another terminal:
   {VARIABLE}={domain} {program} teleop
 or with ROS 2:
   export {VARIABLE}={domain} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
