@@ -21,13 +21,22 @@ Array = NDArray[np.float64]
 class CommandMonitor:
     """Keeps the newest command that was accepted, in the robot's joint order, and counts the others."""
 
-    def __init__(self, config: SupervisorConfig, joint_names: tuple[str, ...], velocity_limit: Array) -> None:
+    def __init__(
+        self,
+        config: SupervisorConfig,
+        joint_names: tuple[str, ...],
+        velocity_limit: Array,
+        position_lower: Array,
+        position_upper: Array,
+    ) -> None:
         """Watch the commands of a policy.
 
         Args:
             config: thresholds.
             joint_names: J names, the robot's order.
             velocity_limit: (J,) rad/s.
+            position_lower: (J,) rad.
+            position_upper: (J,) rad.
         """
         self.config = config
         self.latest: JointCommand | None = None
@@ -36,6 +45,7 @@ class CommandMonitor:
         self.last_rejection = ""
         self.last_clamp = ""
         self._joint_names = joint_names
+        self._range = position_lower, position_upper
         self._target_speed = velocity_limit * config.target_speed_factor
         self._slewed = ""
         self._counted = False
@@ -59,7 +69,8 @@ class CommandMonitor:
         self._slewed = ""
         if self.latest is not None:
             elapsed = min(command.stamp_s - self.latest.stamp_s, self.config.command_age_hold_s)
-            target = limit_slew(command.position, self.latest.position, self._target_speed, elapsed)
+            before = np.clip(self.latest.position, *self._range)  # where it was sent to, at most
+            target = limit_slew(command.position, before, self._target_speed, elapsed)
             changed = target != command.position
             if changed.any():
                 self._slewed = f"{self._joint_names[int(np.argmax(changed))]}: slew"

@@ -53,7 +53,8 @@ class HealthMonitor:
             temperature, error = self._ordered(reading)
         except StateError as failure:
             self.rejected += 1
-            return str(failure)
+            self._motor_fault = str(failure)
+            return self._motor_fault
         low, high = self.config.motor_derate_c, self.config.motor_damp_c
         self.effort_scale = 1.0 - 0.5 * np.clip((temperature - low) / max(high - low, 1e-6), 0.0, 1.0)
         hottest = int(np.argmax(temperature))

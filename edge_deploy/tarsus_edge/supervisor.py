@@ -89,7 +89,9 @@ class Supervisor:
         self._pose = np.clip(default_pose, robot.position_lower, robot.position_upper)
         self._damping = kd * config.damping_scale
         self.states = StateMonitor(config, robot.joint_names, robot.velocity_limit)
-        self.commands = CommandMonitor(config, robot.joint_names, robot.velocity_limit)
+        self.commands = CommandMonitor(
+            config, robot.joint_names, robot.velocity_limit, robot.position_lower, robot.position_upper
+        )
         self.health = HealthMonitor(config, robot.joint_names)
         self._obstacle = ""
         self._sent: JointCommand | None = None
@@ -141,7 +143,7 @@ class Supervisor:
         fault = self.health.on_motors(reading)
         self._limits = replace(self._limits, effort=self._effort * self.health.effort_scale)
         if fault:
-            self._fault(fault)
+            self._object(fault)
 
     def on_battery(self, share: float) -> bool:
         """Take the charge of the battery, 0 to 1; return whether it was a number in that range."""
@@ -155,7 +157,7 @@ class Supervisor:
         """Take note of what forbids to command the robot, one sentence, or of its end if empty."""
         self._obstacle = obstacle
         if obstacle:
-            self._fault(obstacle)
+            self._object(obstacle)
 
     def lose_policy(self) -> None:
         """Take note that the policy's process has ended: a walking robot is damped without waiting for its silence."""
@@ -192,6 +194,7 @@ class Supervisor:
         if self.state is State.WALK and reached(self.command_age(now_s), self.config.command_age_damp_s):
             self._fault(f"No policy command for {self.config.command_age_damp_s * 1e3:g} ms.")
         if not self.health.must_sit:
+            self._halt_since_s = None
             return
         if self.state is State.WALK:
             self._halt_since_s = now_s if self._halt_since_s is None else self._halt_since_s
@@ -264,9 +267,9 @@ class Supervisor:
         stale = self.states.stale(now_s)  # first: without states the watchdog damps, too, and knows less of why
         if stale:
             return False, f"{stale}: start the simulator or the driver, then arm again."
-        obstacle = self._obstacle or self.health.obstacle
-        if obstacle:
-            return False, obstacle
+        if self._hindrance:
+            self.armed = False
+            return False, self._hindrance
         self.armed = True
         return True, "Armed: the robot may stand."
 
@@ -282,6 +285,9 @@ class Supervisor:
             return False, f"The robot is damped ({self.reason}): reset and arm the supervisor first."
         if not self.armed:
             return False, "The supervisor is not armed: arm it first."
+        if self._hindrance:
+            self.armed = False
+            return False, self._hindrance
         stale, latest = self.states.stale(now_s), self.states.latest
         if stale or latest is None:
             return False, f"{stale}: start the simulator or the driver, then try again."
@@ -325,7 +331,18 @@ class Supervisor:
         self.state = State.PASSIVE
         self.armed = False
         self.reason = ""
+        self.commands.forget()
         return True, "The robot is passive: arm the supervisor to go on."
+
+    @property
+    def _hindrance(self) -> str:
+        """Why the robot may neither be armed nor stand up, one sentence; empty if it may."""
+        return self._obstacle or self.health.obstacle
+
+    def _object(self, reason: str) -> None:
+        """Damp a moving robot, and disarm one that was armed to move: when the reason has gone, it is armed anew."""
+        self.armed = self.armed and self.state is not State.PASSIVE
+        self._fault(reason)
 
     def _fault(self, reason: str) -> None:
         """Damp a robot that stands, walks or sits down."""

@@ -42,10 +42,16 @@ class WatchdogConfig:
 class Watchdog:
     """Damps when the supervisor does not command."""
 
-    def __init__(self, config: WatchdogConfig) -> None:
-        """Begin to watch; nobody is there yet."""
+    def __init__(self, config: WatchdogConfig, latched: bool = True) -> None:
+        """Begin to watch; nobody is there yet.
+
+        Args:
+            config: thresholds.
+            latched: damp until a passive, disarmed supervisor commands: one that starts anew knows nothing of what its
+                predecessor damped for.
+        """
         self.config = config
-        self.reason = ""
+        self.reason = "The watchdog has just started." if latched else ""
         """why the robot is damped, one sentence; else empty"""
         self.trips = 0
         self._command_s = -math.inf

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 from helpers.robots import state_of
-from helpers.supervisor import COUNT, KNEE, ROBOT, Rig, knee
+from helpers.supervisor import COUNT, KNEE, ROBOT, Rig, knee, policy_command
 
 from tarsus_edge.health import MotorReading
 from tarsus_edge.supervisor import State
@@ -47,6 +47,37 @@ def test_what_forbids_to_command_the_robot_damps_it_and_refuses_arming() -> None
     assert rig.supervisor.arm(rig.now_s) == (False, "There are two.")
     rig.supervisor.obstruct("")
     assert rig.supervisor.arm(rig.now_s)[0]
+
+
+def test_what_comes_between_arming_and_standing_disarms() -> None:
+    for hinder, end in (
+        (lambda rig: rig.supervisor.obstruct("There are two."), lambda rig: rig.supervisor.obstruct("")),
+        (
+            lambda rig: rig.supervisor.on_motors(motors(40.0, error=7)),
+            lambda rig: rig.supervisor.on_motors(motors(40.0)),
+        ),
+        (lambda rig: rig.supervisor.on_motors(motors(math.nan)), lambda rig: rig.supervisor.on_motors(motors(40.0))),
+    ):
+        rig = Rig()
+        rig.step()
+        assert rig.supervisor.arm(rig.now_s)[0]
+        hinder(rig)
+        assert rig.supervisor.state is State.PASSIVE
+        assert not rig.supervisor.armed
+        assert not rig.supervisor.arm(rig.now_s)[0]
+        end(rig)
+        assert rig.supervisor.stand(rig.now_s) == (False, "The supervisor is not armed: arm it first.")
+        assert rig.supervisor.arm(rig.now_s)[0] and rig.supervisor.stand(rig.now_s)[0]
+
+
+def test_a_battery_that_runs_low_after_arming_forbids_to_stand_up() -> None:
+    rig = Rig()
+    rig.step()
+    assert rig.supervisor.arm(rig.now_s)[0]
+    rig.supervisor.on_battery(0.19)
+    granted, why = rig.supervisor.stand(rig.now_s)
+    assert not granted and "charge it before arming" in why
+    assert not rig.supervisor.armed
 
 
 def test_the_end_of_the_policy_damps_a_walking_robot_alone() -> None:
@@ -218,6 +249,30 @@ def test_a_low_battery_refuses_arming_and_lets_a_walking_robot_halt_and_sit() ->
     assert rig.supervisor.reason == "The battery is at 9%: the robot has sat down."
     rig.supervisor.reset(rig.now_s)
     assert rig.supervisor.arm(rig.now_s) == (False, "The battery is at 9%, below 20%: charge it before arming.")
+
+
+def test_a_battery_that_was_low_for_a_moment_halts_for_a_moment() -> None:
+    rig = Rig().to_walk()
+    rig.supervisor.on_battery(0.099)
+    rig.step()
+    assert rig.supervisor.halting
+    rig.supervisor.on_battery(1.0)
+    rig.steps(400)
+    assert (rig.supervisor.state, rig.supervisor.halting) == (State.WALK, False)
+    rig.supervisor.on_battery(0.099)
+    rig.step()
+    assert rig.supervisor.state is State.WALK, "it gets its time to stop"
+
+
+def test_a_target_far_away_is_forgotten_with_the_next_command() -> None:
+    rig = Rig()
+    rig.step()
+    rig.supervisor.on_policy_command(policy_command(rig.stamp_s, knee(1e300)))
+    rig.steps(8)  # 40 ms, in which the knee's target comes back by 1.3 rad from the end of its range
+    assert rig.supervisor.commands.latest is not None
+    assert rig.supervisor.commands.latest.position[KNEE] <= ROBOT.position_upper[KNEE]
+    assert rig.supervisor.reset(rig.now_s)[0]
+    assert rig.supervisor.commands.latest is None
 
 
 def test_a_standing_robot_with_a_low_battery_sits_at_once_and_faults_still_damp_it() -> None:

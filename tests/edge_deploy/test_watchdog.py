@@ -14,14 +14,25 @@ from tarsus_edge.watchdog import Watchdog, WatchdogConfig
 
 
 def test_it_waits_for_the_first_command() -> None:
-    watchdog = Watchdog(WatchdogConfig())
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
     watchdog.check(1e6)
     watchdog.lose_supervisor()
     assert not watchdog.damps and math.isinf(watchdog.command_age(1e6))
 
 
+def test_one_that_starts_anew_damps_until_a_disarmed_supervisor_commands() -> None:
+    watchdog = Watchdog(WatchdogConfig())  # its predecessor may have damped a supervisor that hangs
+    assert (watchdog.reason, watchdog.trips) == ("The watchdog has just started.", 0)
+    watchdog.on_supervisor(State.WALK, True, 1.0)
+    watchdog.on_supervisor(State.PASSIVE, False, 1.0)
+    assert watchdog.damps, "nobody commands"
+    watchdog.on_command(1.0)
+    watchdog.on_supervisor(State.PASSIVE, False, 1.05)
+    assert not watchdog.damps
+
+
 def test_silence_of_100_ms_damps() -> None:
-    watchdog = Watchdog(WatchdogConfig())
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
     watchdog.on_command(5.0)
     watchdog.check(5.0999)
     assert not watchdog.damps
@@ -30,7 +41,7 @@ def test_silence_of_100_ms_damps() -> None:
 
 
 def test_the_end_of_the_supervisor_damps_at_once_and_the_first_reason_stays() -> None:
-    watchdog = Watchdog(WatchdogConfig())
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
     watchdog.on_command(5.0)
     watchdog.lose_supervisor()
     watchdog.check(6.0)

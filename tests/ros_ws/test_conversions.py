@@ -166,5 +166,7 @@ def test_stamp_is_read_without_the_rest(kind: Any) -> None:
     message.header.frame_id = "imu"
     data = bytes(serialize_message(message))
     assert c.serialized_stamp_ns(data) == 7_999_999_999 == c.nanoseconds_from_stamp(message.header.stamp)
+    with pytest.raises(StateError, match="11 bytes is cut short"):
+        c.serialized_stamp_ns(data[:11])
     big = bytes([0, data[1] & 0xFE, *data[2:4], *data[4:8][::-1], *data[8:12][::-1]])  # a machine of the other order
     assert c.serialized_stamp_ns(big) == 7_999_999_999

@@ -15,6 +15,7 @@ from helpers.robots import state_of
 from helpers.ros import Ros
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState
@@ -258,3 +259,19 @@ def test_real_time_takes_the_newest_supervisor_state_and_a_plain_twist(session: 
             assert position(bench.robot.commands[-1]) == reference.answer(moving(stamp), (0.3, 0.0, 0.1)), k
     session.spin_for(0.1)
     assert len(bench.robot.commands) == 5
+
+
+def test_messages_that_cannot_be_read_are_counted_and_the_node_goes_on(session: Ros, policy: Path) -> None:
+    bench, reference = Bench(session, policy, lockstep=False), Reference(policy)
+    robot, said = bench.robot, bench.robot.diagnostics
+    state = moving(0.02)
+    for data in (b"", b"\0\1\0\0\2", bytes(serialize_message(joint_state_message(state)))[:40]):
+        bench.policy._on_sensor("joint_states", data)  # as the middleware would hand it on
+        bench.policy._on_sensor("imu/data", bytes(serialize_message(imu_message(state, "imu")))[: len(data)])
+    robot.status.publish(SupervisorState(state=9))
+    session.spin_until(lambda: said and "says state 9" in said[-1].status[0].message, what="diagnostics that say why")
+    robot.status.publish(SupervisorState(state=SupervisorState.WALK))
+    session.spin_until(lambda: bench.policy._supervisor.state == State.WALK, what="WALK")
+    robot.send(moving(0.04), None)
+    session.spin_until(lambda: robot.commands, what="an answer")
+    assert position(robot.commands[-1]) == reference.answer(moving(0.04), (0.0, 0.0, 0.0))

@@ -63,11 +63,25 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]])
+@pytest.mark.parametrize(
+    "signals",
+    [
+        [signal.SIGINT],
+        [signal.SIGTERM],
+        [signal.SIGHUP],
+        [signal.SIGQUIT],
+        [signal.SIGINT, signal.SIGINT, signal.SIGTERM],
+    ],
+)
 def test_signals_end_it_cleanly(environment: dict[str, str], signals: list[signal.Signals]) -> None:
     # It sleeps inside the middleware, where Python's own handlers would not run.
     with subprocess.Popen(
-        [sys.executable, "-c", NODE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", NODE],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whether or not the tests run under nohup
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "up\n"
         for number in signals:

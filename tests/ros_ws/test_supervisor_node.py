@@ -13,9 +13,13 @@ from helpers.robots import state_of
 from helpers.ros import Ros
 from helpers.supervisor_bench import Bench
 from rcl_interfaces.srv import DescribeParameters
+from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import BatteryState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
+from tarsus_msgs.msg import MotorStates
 
 from tarsus_core.errors import ConfigError, PolicyFileError
 from tarsus_edge.signature import make_key_files
@@ -210,3 +214,20 @@ def test_refuses_what_it_cannot_use(session: Ros, policy: Path, tmp_path: Path) 
         session.node(SupervisorNode, parameters={"policy": str(policy), "state_period_s": 0.003})
     with pytest.raises(ConfigError, match=r"command_age_hold_s is 0\.2: it must not exceed command_age_damp_s"):
         session.node(SupervisorNode, parameters={"policy": str(policy), "command_age_hold_s": 0.2})
+
+
+def test_buttons_batteries_and_motors_are_heard_from_any_publisher(session: Ros, policy: Path) -> None:
+    bench = Bench(session, policy, lockstep=False, **RELAXED)
+    health = bench.supervisor.supervisor.health
+    names = list(bench.robot.model.joint_names)
+    motors = MotorStates(name=names, temperature=[40.0] * len(names), error=[0] * len(names))
+    for kind, topic, message, heard in (
+        (BatteryState, "battery_state", BatteryState(percentage=0.5), lambda: health.battery_share == 0.5),
+        (MotorStates, "motor_states", motors, lambda: "40 C" in health.hottest),
+        (Bool, "emergency_stop", Bool(data=True), lambda: bench.state() is State.DAMP),
+    ):
+        for qos in (10, qos_profile_sensor_data):
+            publisher = bench.robot.create_publisher(kind, topic, qos)
+            session.spin_until(publisher.get_subscription_count, what=f"a subscription of {topic}")
+            publisher.publish(message)
+        session.spin_until(heard, what=topic)

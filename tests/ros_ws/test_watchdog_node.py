@@ -32,9 +32,13 @@ class Both:
 
     def start_watchdog(self, **parameters: Any) -> WatchdogNode:
         node: WatchdogNode = self.session.node(WatchdogNode, parameters={"lockstep": True, **parameters})
-        obstacles = self.bench.supervisor._obstacles
-        self.session.spin_until(lambda: obstacles._sentence() == "", what="the watchdog")
         self.session.spin_until(lambda: node._watch.tied == 1, what="the supervisor's line")
+        obstacles = self.bench.supervisor._obstacles
+        if node.watchdog.damps:  # by the steady clock it waits for a supervisor that commands
+            self.session.spin_until(lambda: "has just started" in obstacles._sentence(), what="the latch")
+        while node.watchdog.damps:
+            self.bench.lockstep_period()
+        self.session.spin_until(lambda: obstacles._sentence() == "", what="the watchdog")
         return node
 
     def end(self, node: Node) -> None:

@@ -49,12 +49,21 @@ def nanoseconds_from_stamp(stamp: Time) -> int:
     return nanoseconds
 
 
+STAMPED_BYTES = 12
+"""of encapsulation, seconds and nanoseconds"""
+
+
 def serialized_stamp_ns(data: bytes) -> int:
     """Stamp in ns of a serialised message that begins with a header; nothing else of it is read.
 
     CDR (DDS-XTypes 1.3, 7.4): four bytes of encapsulation, of which the second is odd for little endian, then the
     fields in their order.
+
+    Raises:
+        StateError: for a message that is cut short before.
     """
+    if len(data) < STAMPED_BYTES:
+        raise StateError(f"A message of {len(data)} bytes is cut short: it has no time stamp.")
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     whole: int = seconds * 1_000_000_000 + nanoseconds
     return whole

@@ -12,7 +12,7 @@ from std_msgs.msg import Bool
 from tarsus_msgs.msg import WatchdogState
 
 from tarsus_nodes.lifeline import WATCHDOG, LifelineWatch
-from tarsus_nodes.qos import STATUS_QOS
+from tarsus_nodes.qos import STATUS_QOS, subscribe_to_any
 
 WATCHDOG_SILENT_S = 0.5
 """s without a word of the watchdog, which speaks each 0.1 s, at which the robot is damped"""
@@ -23,12 +23,18 @@ class Obstacles:
     """Looks for what forbids to command, and says it in one sentence each time it may have changed."""
 
     def __init__(
-        self, node: Node, needs_watchdog: bool, clock: Callable[[], float], tell: Callable[[str, bool], None]
+        self,
+        node: Node,
+        commands_topic: str,
+        needs_watchdog: bool,
+        clock: Callable[[], float],
+        tell: Callable[[str, bool], None],
     ) -> None:
         """Begin to look.
 
         Args:
-            node: of the supervisor, the one publisher of ``joint_command``.
+            node: of the supervisor.
+            commands_topic: whose one publisher it is, resolved: counting publishers follows no remapping.
             needs_watchdog: whether the watchdog process must be there.
             clock: gives the time in s by which the watchdog's silence is told: simulated where all ages are, so that a
                 simulator that is held up is no fault of the watchdog.
@@ -36,6 +42,7 @@ class Obstacles:
                 emergency stop, which damps in any state.
         """
         self._node = node
+        self._commands_topic = commands_topic
         self._needs_watchdog = needs_watchdog
         self._tell = tell
         self._clock = clock
@@ -44,7 +51,7 @@ class Obstacles:
         self._watchdog_s = -math.inf
         self._line = LifelineWatch(node, WATCHDOG, self.look)
         node.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
-        node.create_subscription(Bool, "emergency_stop", self._on_emergency_stop, STATUS_QOS)
+        subscribe_to_any(node, Bool, "emergency_stop", self._on_emergency_stop)
 
     @property
     def watched(self) -> bool:
@@ -74,12 +81,13 @@ class Obstacles:
 
     def _rivals(self) -> str:
         """Two that command one robot are one too many, whichever is right."""
-        count = self._node.count_publishers("joint_command")
+        count = self._node.count_publishers(self._commands_topic)
         if count <= 1:
             return ""
+        topic, domain = self._commands_topic.lstrip("/"), self._node.context.get_domain_id()
         return (
-            f"There are {count} publishers of 'joint_command' on ROS domain {self._node.context.get_domain_id()}: "
-            "end all but one supervisor (one that was killed counts for about 10 s)."
+            f"There are {count} publishers of '{topic}' on ROS domain {domain}: end all but one supervisor (one that "
+            "was killed counts for about 10 s)."
         )
 
     def _watchdog(self) -> str:

@@ -144,7 +144,11 @@ class PolicyNode(LifecycleNode):
     # ---- messages ----
 
     def _on_sensor(self, topic: str, data: bytes) -> None:
-        stamp_ns = serialized_stamp_ns(data)
+        try:
+            stamp_ns = serialized_stamp_ns(data)
+        except StateError as error:
+            self._refuse(str(error))
+            return
         if topic == "joint_states":
             self._stamp_s = stamp_ns / 1_000_000_000
         self._add(topic, stamp_ns, data)
@@ -155,10 +159,24 @@ class PolicyNode(LifecycleNode):
         messages = self._pairing.add(topic, stamp_ns, message)
         if messages is not None and self._runner is not None and self._runner.due(stamp_ns / 1_000_000_000):
             supervisor = messages["supervisor/state"] if self._lockstep else self._supervisor
-            joints = deserialize_message(messages["joint_states"], JointState)
-            self._answer(joints, deserialize_message(messages["imu/data"], Imu), supervisor)
+            try:
+                joints = deserialize_message(messages["joint_states"], JointState)
+                imu = deserialize_message(messages["imu/data"], Imu)
+            except RuntimeError:  # RMWError, which has no public name
+                self._refuse("A message on 'joint_states' or 'imu/data' is cut short.")
+                return
+            self._answer(joints, imu, supervisor)
+
+    def _refuse(self, reason: str) -> None:
+        """Count a state that is not answered, with the reason, one sentence."""
+        self._errors += 1
+        self._last_error = reason
+        self.get_logger().error(reason, throttle_duration_sec=1.0)
 
     def _on_supervisor(self, message: SupervisorState) -> None:
+        if message.state not in iter(State):
+            self._refuse(f"The supervisor says state {message.state}, which is none: it is of another version.")
+            return
         self._supervisor = message
         if self._lockstep:
             self._add("supervisor/state", nanoseconds_from_stamp(message.header.stamp), message)
@@ -174,9 +192,7 @@ class PolicyNode(LifecycleNode):
             velocity = np.zeros(3) if supervisor.halt else self._velocity.value(self._now())
             command = self._runner.step(state, State(supervisor.state), velocity)
         except StateError as error:
-            self._errors += 1
-            self._last_error = str(error)
-            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            self._refuse(str(error))
             return
         if command is not None:
             self._sequence += 1

@@ -97,22 +97,26 @@ def _spin(node: Node, stop: Future) -> int:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[Future]:
-    """Future that is done at the first SIGINT or SIGTERM; repeats (from a terminal and a launcher) change nothing.
+    """Future that is done at the first SIGINT, SIGTERM, SIGHUP or SIGQUIT; repeats change nothing.
 
     Python runs signal handlers between two bytecodes of the main thread, which may be asleep inside the middleware;
     so the C handler's wake-up byte is read by a thread, and the thread completes the future, which wakes the executor.
     """
     future = Future()
+    # a terminal or a connection that is closed must not end it without a last word, nor Ctrl-\\
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
     reader, writer = socket.socketpair()
     writer.setblocking(False)
 
     def wait() -> None:
         while (number := reader.recv(1)) not in (b"", b"\0"):
-            if number[0] in (signal.SIGINT, signal.SIGTERM) and not future.done():
+            if number[0] in numbers and not future.done():
                 future.set_result(number[0])
 
     old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    old = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, lambda *_: None) for number in numbers}
     thread = threading.Thread(target=wait, name="signals", daemon=True)
     thread.start()
     try:

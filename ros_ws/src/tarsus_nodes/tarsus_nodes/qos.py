@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 
@@ -22,6 +26,20 @@ def command_qos(lockstep: bool) -> QoSProfile:
 
 STATUS_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Status that a late subscriber must see at once, in order (supervisor/state)."""
+
+
+OPEN_QOS = _profile(10, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+"""A subscription that hears every publisher."""
+
+
+def subscribe_to_any(node: Node, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
+    """Hear a status that other people's nodes publish, whatever their quality of service, perhaps twice.
+
+    A subscription with ``STATUS_QOS`` alone would not hear a publisher with ROS's default, and one with ``OPEN_QOS``
+    alone not what was said before it was there.
+    """
+    for qos in (STATUS_QOS, OPEN_QOS):
+        node.create_subscription(kind, topic, callback, qos)
 
 
 CLOCK_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)

@@ -44,7 +44,7 @@ from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
 from tarsus_nodes.process import run_node
-from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos
+from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
 from tarsus_nodes.realtime import Realtime
 
 LOOK_PERIOD_S = 0.1
@@ -116,13 +116,14 @@ class SupervisorNode(Node):
         self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
         self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
         self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
-        self.create_subscription(MotorStates, "motor_states", self._on_motors, STATUS_QOS)
-        self.create_subscription(BatteryState, "battery_state", self._on_battery, STATUS_QOS)
+        subscribe_to_any(self, MotorStates, "motor_states", self._on_motors)
+        subscribe_to_any(self, BatteryState, "battery_state", self._on_battery)
         for name in ("arm", "stand", "walk", "damp", "reset"):
             self.create_service(Trigger, f"supervisor/{name}", self._service(name))
         self._policy_line = LifelineWatch(self, POLICY, self._on_policy_lost)
         self._obstacles = Obstacles(
             self,
+            self._commands.topic_name,
             needs_watchdog,
             time.monotonic if self._lockstep else self._time,  # in lockstep time may run many times as fast
             self._on_obstacle,

@@ -49,7 +49,8 @@ class WatchdogNode(Node):
                     "Age of the supervisor's newest command at which the robot is damped [s]",
                     limits=AGE_RANGE_S,
                 )
-            )
+            ),
+            latched=not self._lockstep,  # there time may stand still, and no supervisor commands
         )
         self.realtime = Realtime.declare(self)
         self._time = age_clock(self)
@@ -78,6 +79,8 @@ class WatchdogNode(Node):
         self._rate.count()
 
     def _on_supervisor(self, message: SupervisorState) -> None:
+        if message.state not in iter(State):
+            return  # of another version: it is neither passive nor anything that is known here
         self._supervisor = State(message.state)
         self.watchdog.on_supervisor(self._supervisor, message.armed, self._time())
         self._show()
@@ -97,7 +100,7 @@ class WatchdogNode(Node):
             self._publish()
 
     def _publish(self) -> None:
-        if self.watchdog.reason != self._shown and self.watchdog.damps:
+        if self.watchdog.reason != self._shown and self.watchdog.trips:
             sentence = f"Damped: {self.watchdog.reason}"
             if self._supervisor is State.DAMP:  # as it is when it is stopped in order
                 self.get_logger().info(sentence)
