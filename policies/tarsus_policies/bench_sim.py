@@ -25,9 +25,11 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import read_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_edge.pretrained import pretrained_policy
+from tarsus_policies.layout import places
 from tarsus_policies.settings import load_settings, task_settings
 from tarsus_sim.vector_env import GC_THRESHOLD, WalkVectorEnv
 from tarsus_sim.walk_config import WalkConfig
+from tarsus_sim.walk_contract import walk_contract
 from tarsus_sim.walk_task import JOINTS_A_CLIENT, WalkTask
 
 MODELS = {12: "legs", 29: "all"}
@@ -106,8 +108,9 @@ def bench_sim(settings: BenchSettings | None = None, say: Say = lambda _: None) 
     settings = settings or BenchSettings()
     settings.check()
     gc.set_threshold(GC_THRESHOLD)
-    policy = PolicySession(read_policy(pretrained_policy("g1")), load_robot("g1"))
-    base = _for_policy(load_settings(task_settings("walk")).task, policy.contract)
+    session = PolicySession(read_policy(pretrained_policy("g1")), load_robot("g1"))
+    base = _for_policy(load_settings(task_settings("walk")).task, session.contract)
+    policy = LegsAlone(session, walk_contract(base))
     found = {}
     for joints, movable in MODELS.items():
         say(f"{joints} joints")
@@ -125,10 +128,25 @@ def _for_policy(config: WalkConfig, contract: PolicyContract) -> WalkConfig:
     """Return the task with the observation and the action that the policy knows."""
     gait = replace(config.gait, rate_octaves=contract.gait.rate_octaves, rate_scale=contract.gait.rate_scale)
     odometry = any(term.name == "leg_odometry" for term in contract.observation)
-    return replace(config, gait=gait, leg_odometry=odometry)
+    return replace(config, gait=gait, leg_odometry=odometry, action_clip=contract.action_clip)
 
 
-def _measure(joints: int, config: WalkConfig, policy: PolicySession, settings: BenchSettings) -> Throughput:
+class LegsAlone:
+    """A policy as a task sees it that drives fewer joints: it observes that the others rest, and they do."""
+
+    def __init__(self, session: PolicySession, contract: PolicyContract) -> None:
+        """Run a policy by the observations of another contract."""
+        self._session = session
+        self._inputs, self._actions = places(contract, session.contract)
+
+    def run(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Actions (n, action_size) of the task for its observations (n, observation_size)."""
+        wide = np.zeros((len(observation), self._session.contract.observation_size), np.float32)
+        wide[:, self._inputs] = observation
+        return self._session.run(wide)[:, self._actions]
+
+
+def _measure(joints: int, config: WalkConfig, policy: LegsAlone, settings: BenchSettings) -> Throughput:
     """Let one core, the bare engine and all cores take turns."""
     envs: dict[int, WalkVectorEnv] = {}
     task = WalkTask(config, settings.robots, 0)
@@ -165,7 +183,7 @@ def _step(env: WalkVectorEnv, action: NDArray[np.float32]) -> NDArray[np.float32
     return env.step(action)[0]
 
 
-def _alone(config: WalkConfig, robots: int, policy: PolicySession, settings: BenchSettings) -> float:
+def _alone(config: WalkConfig, robots: int, policy: LegsAlone, settings: BenchSettings) -> float:
     task = WalkTask(config, robots, 0)
     try:
         stepper = Stepper(task.reset()[0], lambda action: task.step(action)["observation"], policy)
@@ -183,7 +201,7 @@ class Stepper:
         self,
         observation: NDArray[np.float32],
         step: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-        policy: PolicySession,
+        policy: LegsAlone,
     ) -> None:
         """Start from an observation."""
         self._observation, self._step, self._policy = observation, step, policy

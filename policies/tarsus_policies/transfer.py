@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tarsus_core.contract import PolicyContract
+from tarsus_policies.layout import places
 from tarsus_policies.trainer import made_for
 
 NEW_STD = 0.03
@@ -34,9 +34,7 @@ def widened(content: dict[str, Any], before: PolicyContract, now: PolicyContract
     """
     if made_for(before) == made_for(now) or not _comes_in(before, now):
         return content
-    joints = [now.action_joint_names.index(name) for name in before.action_joint_names]
-    actions = joints + list(range(len(now.action_joint_names), now.action_size))  # and the gait clock, if it is driven
-    inputs = list(_inputs(before, now, joints, actions))
+    inputs, actions = places(before, now)
     actor = _networks(content["actor_state_dict"], inputs, now.observation_size, actions, now.action_size)
     state: dict[str, Tensor] = content["critic_state_dict"]
     more = state["mlp.0.weight"].shape[1] - len(inputs)  # what only the critic sees, behind the observation
@@ -55,16 +53,6 @@ def _comes_in(before: PolicyContract, now: PolicyContract) -> bool:
     same = all(c.action_joint_names == c.observed_joint_names for c in (before, now))
     clocks = [c.action_size - len(c.action_joint_names) for c in (before, now)]
     return kept and terms and same and clocks[0] == clocks[1] and before.urdf_sha256 == now.urdf_sha256
-
-
-def _inputs(before: PolicyContract, now: PolicyContract, joints: list[int], actions: list[int]) -> Iterator[int]:
-    """Where each value of the old observation is in the new one."""
-    start = 0
-    for old, new in zip(before.observation, now.observation, strict=True):
-        places = {"joint_position": joints, "joint_velocity": joints, "last_action": actions}
-        for age in range(new.history):
-            yield from (start + age * new.size + k for k in places.get(old.name, range(old.size)))
-        start += new.size * new.history
 
 
 def _networks(
