@@ -202,7 +202,7 @@ class OperatorClient:
     @property
     def drives_alone(self) -> bool:
         """Whether nobody else publishes velocity commands."""
-        return self.node.count_publishers("cmd_vel") <= 1
+        return self.node.count_publishers(self._cmd_vel.topic_name) <= 1
 
     def parameters(self, node: str, *names: str) -> list[Any]:
         """Values of parameters of the node ``sim`` or ``supervisor``."""

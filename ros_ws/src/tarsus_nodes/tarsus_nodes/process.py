@@ -103,7 +103,7 @@ def _stop_on_signals() -> Iterator[Future]:
     so the C handler's wake-up byte is read by a thread, and the thread completes the future, which wakes the executor.
     """
     future = Future()
-    # a terminal or a connection that is closed must not end it without a last word, nor Ctrl-\\
+    # a terminal or a connection that is closed must not end it without a last word, nor Ctrl-\
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         numbers.append(signal.SIGHUP)

@@ -100,7 +100,7 @@ class WatchdogNode(Node):
             self._publish()
 
     def _publish(self) -> None:
-        if self.watchdog.reason != self._shown and self.watchdog.trips:
+        if self.watchdog.reason != self._shown and self.watchdog.damps and self.watchdog.trips:
             sentence = f"Damped: {self.watchdog.reason}"
             if self._supervisor is State.DAMP:  # as it is when it is stopped in order
                 self.get_logger().info(sentence)
