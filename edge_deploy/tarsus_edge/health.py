@@ -29,7 +29,10 @@ class MotorReading:
 
 
 class HealthMonitor:
-    """Keeps the newest reading of motors and battery. What never reports is not judged: a simulator has neither."""
+    """Keeps the newest reading of motors and battery. What never reports is not judged: a simulator has neither.
+
+    What has reported once must go on.
+    """
 
     def __init__(self, config: SupervisorConfig, joint_names: tuple[str, ...]) -> None:
         """Watch the motors of these joints, and one battery."""
@@ -43,8 +46,20 @@ class HealthMonitor:
         self.rejected = 0
         self._joint_names = joint_names
         self._motor_fault = ""
+        self._motors_s = self._battery_s = math.nan  # whose distance to any time is beyond no limit
+        self._motors_silent = self._battery_silent = ""
 
-    def on_motors(self, reading: MotorReading) -> str:
+    def look(self, now_s: float) -> str:
+        """Note who has fallen silent; return why it damps a moving robot, or nothing."""
+        limit_s = self.config.motor_age_damp_s
+        silent = abs(now_s - self._motors_s) > limit_s  # a clock that was set back tells nothing
+        self._motors_silent = f"The motors have not reported for {limit_s:g} s." if silent else ""
+        limit_s = self.config.battery_age_arm_s
+        silent = abs(now_s - self._battery_s) > limit_s
+        self._battery_silent = f"The battery has not reported for {limit_s:g} s." if silent else ""
+        return self._motors_silent
+
+    def on_motors(self, reading: MotorReading, now_s: float) -> str:
         """Take a reading of the motors; return why it damps a moving robot, or nothing.
 
         Between ``motor_derate_c`` and ``motor_damp_c`` the effort limit of a joint falls linearly to a half.
@@ -59,7 +74,8 @@ class HealthMonitor:
         self.effort_scale = 1.0 - 0.5 * np.clip((temperature - low) / max(high - low, 1e-6), 0.0, 1.0)
         hottest = int(np.argmax(temperature))
         self.hottest = f"{self._joint_names[hottest]} {temperature[hottest]:.0f} C"
-        self._motor_fault = ""
+        self._motor_fault = self._motors_silent = ""
+        self._motors_s = now_s
         if error.any():
             joint = int(np.argmax(error != 0))
             self._motor_fault = f"The motor of joint '{self._joint_names[joint]}' reports error {int(error[joint])}."
@@ -88,19 +104,20 @@ class HealthMonitor:
             raise StateError(f"The motor of joint '{joint}' reports no temperature that is a number.")
         return temperature, error
 
-    def on_battery(self, share: float) -> bool:
+    def on_battery(self, share: float, now_s: float) -> bool:
         """Take a reading of the battery, 0 to 1; return whether it was one."""
         if not 0.0 <= share <= 1.0:
             self.rejected += 1
             return False
         self.battery_share = share
+        self._battery_s, self._battery_silent = now_s, ""
         return True
 
     @property
     def obstacle(self) -> str:
         """Why the robot may not be armed, one sentence; empty if it may."""
-        if self._motor_fault:
-            return self._motor_fault
+        if self._motor_fault or self._motors_silent or self._battery_silent:
+            return self._motor_fault or self._motors_silent or self._battery_silent
         if self.battery_share < self.config.battery_arm_share:
             return (
                 f"The battery is at {self.battery_share:.0%}, below {self.config.battery_arm_share:.0%}: "
@@ -116,6 +133,8 @@ class HealthMonitor:
     @property
     def warning(self) -> str:
         """What the operator should know, one sentence; empty if nothing."""
+        if self._motors_silent or self._battery_silent:
+            return self._motors_silent or self._battery_silent
         if self.battery_share < self.config.battery_arm_share:
             return f"The battery is at {self.battery_share:.0%}: the robot sits at {self.config.battery_sit_share:.0%}."
         if (self.effort_scale < 1.0).any():

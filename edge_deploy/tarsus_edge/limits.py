@@ -13,6 +13,9 @@ from tarsus_core.state import JointCommand
 
 Array = NDArray[np.float64]
 
+ROUNDING_NM = 1e-9
+"""N.m; what a target that was moved to the effort limit may miss it by"""
+
 
 @dataclass(frozen=True)
 class CommandLimits:
@@ -35,8 +38,9 @@ class CommandLimits:
         """Bring a finite command within the limits at the measured ``position`` (J,) rad and ``velocity`` (J,) rad/s.
 
         The torque that the command implies, effort + kp (q* - q) + kd (dq* - dq), is limited by moving the target q*,
-        so that the actuator and every record see the same command. Where a fast joint's damping alone exceeds the
-        effort limit, the position limits win.
+        so that the actuator and every record see the same command. Where the target cannot move so far (the joint has
+        no stiffness, or is beyond its range), both gains are scaled down: an opposing feed-forward torque would go on
+        to push when the joint has slowed down.
 
         Returns:
             the command, and what was changed, as ``"joint: field"``; empty if nothing was.
@@ -50,19 +54,32 @@ class CommandLimits:
         excess = torque - np.clip(torque, -self.effort, self.effort)
         moved = target - np.divide(excess, kp, out=np.zeros_like(excess), where=kp > 0.0)
         final = np.clip(moved, self.position_lower, self.position_upper)
+        kp, kd, scaled = self._scaled(kp, kd, effort, final - position, speed - velocity)
         limited = replace(command, position=final, velocity=speed, effort=effort, kp=kp, kd=kd)
         changes = (
             ("position", command.position != target),
-            ("torque", moved != target),
+            ("torque", (moved != target) | scaled),
             ("velocity", command.velocity != speed),
             ("effort", command.effort != effort),
-            ("kp", command.kp != kp),
-            ("kd", command.kd != kd),
+            ("kp", (command.kp != kp) & ~scaled),
+            ("kd", (command.kd != kd) & ~scaled),
         )
         for field, changed in changes:
             if changed.any():
                 return limited, f"{command.joint_names[int(np.argmax(changed))]}: {field}"
         return limited, ""
+
+    def _scaled(
+        self, kp: Array, kd: Array, effort: Array, error: Array, speed_error: Array
+    ) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Gains that keep to the effort limit at these errors, and which were changed."""
+        pull = kp * error + kd * speed_error
+        torque = effort + pull
+        over = np.abs(torque) > self.effort + ROUNDING_NM
+        if over.any():
+            share = np.divide(np.copysign(self.effort, torque) - effort, pull, out=np.ones_like(pull), where=over)
+            kp, kd = share * kp, share * kd
+        return kp, kd, over
 
 
 def limit_slew(target: Array, previous: Array, speed: Array, elapsed_s: float) -> Array:

@@ -21,6 +21,10 @@ _TICK = 1e-9
 """s; what sums of float steps may miss an age limit by"""
 
 
+CLOCK_DRIFT = 1e-3
+"""s per s; ten times what the clocks of two computers drift apart: what comes later than that by and by is delayed"""
+
+
 def reached(age_s: float, limit_s: float) -> bool:
     """Whether an age is at its limit, or beyond."""
     return age_s >= limit_s - _TICK
@@ -49,6 +53,9 @@ class StateMonitor:
         self._latest_now = -math.inf
         self._late_s: deque[float] = deque()
         self._imu_since_s = -math.inf
+        self._least_transit_s = math.inf
+        self.delay_s = 0.0
+        """how much later the newest good state came than the promptest one"""
 
     @property
     def no_state(self) -> str:
@@ -78,6 +85,11 @@ class StateMonitor:
             return ""
         return f"The newest robot state is {age * 1e3:.0f} ms old{why}"
 
+    def forget_delay(self) -> None:
+        """Take the next state's way as the measure of those to come."""
+        self._least_transit_s = math.inf
+        self.delay_s = 0.0
+
     def take(self, state: RobotState, now_s: float) -> str:
         """Take a state; return why it damps a moving robot, or nothing.
 
@@ -98,7 +110,12 @@ class StateMonitor:
         if before is None or not _same_imu(state, before):
             self._imu_since_s = state.stamp_s
         self.latest, self._latest_now, self.last_rejection = state, now_s, ""
-        reasons += [self._frozen(state), self._falls(state), self._runs_away(state)]
+        reasons += [
+            self._delayed(state.stamp_s, before, now_s),
+            self._frozen(state),
+            self._falls(state),
+            self._runs_away(state),
+        ]
         return next(filter(None, reasons), "")
 
     def reject(self, reason: str) -> None:
@@ -112,6 +129,7 @@ class StateMonitor:
         if state.stamp_s < before.stamp_s:
             self._imu_since_s = state.stamp_s
             self._late_s.clear()
+            self.forget_delay()
             return f"The robot's clock went back from {before.stamp_s:.3f} to {state.stamp_s:.3f} s."
         gap_s = now_s - self._latest_now
         if gap_s <= self.config.state_age_warn_s + _TICK:
@@ -124,6 +142,19 @@ class StateMonitor:
             self._late_s.popleft()
         if len(self._late_s) >= self.config.states_late_damp:
             return f"{len(self._late_s)} robot states were late within 1 s: the machine is too busy."
+        return ""
+
+    def _delayed(self, stamp_s: float, before: RobotState | None, now_s: float) -> str:
+        """Compare the time from stamp to arrival, the clocks' offset included, with the least there was.
+
+        That least one grows by ``CLOCK_DRIFT``, so that clocks may drift apart.
+        """
+        transit_s = now_s - stamp_s
+        drift_s = CLOCK_DRIFT * max(0.0, stamp_s - before.stamp_s) if before is not None else 0.0
+        self._least_transit_s = min(self._least_transit_s + drift_s, transit_s)
+        self.delay_s = transit_s - self._least_transit_s
+        if reached(self.delay_s, self.config.state_delay_damp_s):
+            return f"Robot states come {self.delay_s * 1e3:.0f} ms late: the link or a machine holds them up."
         return ""
 
     def _frozen(self, state: RobotState) -> str:

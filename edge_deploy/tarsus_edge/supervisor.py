@@ -138,16 +138,16 @@ class Supervisor:
         if reason:
             self._fault(reason)
 
-    def on_motors(self, reading: MotorReading) -> None:
+    def on_motors(self, reading: MotorReading, now_s: float) -> None:
         """Take what the motors report; heat takes torque away, too much of it or an error damps."""
-        fault = self.health.on_motors(reading)
+        fault = self.health.on_motors(reading, now_s)
         self._limits = replace(self._limits, effort=self._effort * self.health.effort_scale)
         if fault:
             self._object(fault)
 
-    def on_battery(self, share: float) -> bool:
+    def on_battery(self, share: float, now_s: float) -> bool:
         """Take the charge of the battery, 0 to 1; return whether it was a number in that range."""
-        return self.health.on_battery(share)
+        return self.health.on_battery(share, now_s)
 
     def on_policy_command(self, command: JointCommand) -> bool:
         """Take a command of the policy, or reject and count it; return whether it was taken."""
@@ -188,7 +188,10 @@ class Supervisor:
         return command
 
     def check(self, now_s: float) -> None:
-        """Damp a moving robot whose state or command has grown too old; let one with a low battery sit."""
+        """Damp a moving robot of which something has grown too old; let one with a low battery sit."""
+        silent = self.health.look(now_s)
+        if silent:
+            self._object(silent)
         if reached(self.states.age(now_s), self.config.state_age_damp_s):
             self._fault(self.states.no_state)
         if self.state is State.WALK and reached(self.command_age(now_s), self.config.command_age_damp_s):
@@ -332,6 +335,7 @@ class Supervisor:
         self.armed = False
         self.reason = ""
         self.commands.forget()
+        self.states.forget_delay()
         return True, "The robot is passive: arm the supervisor to go on."
 
     @property

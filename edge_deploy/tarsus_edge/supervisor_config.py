@@ -51,6 +51,13 @@ class SupervisorConfig:
         1000,
         "Number of late robot states within 1 s at which the robot is damped",
     )
+    state_delay_damp_s: float = _number(
+        # A link that holds messages back more and more shows neither as a hole nor as an age since the last arrival.
+        0.100,
+        0.005,
+        1.0,
+        "How much later than the promptest one since the reset a robot state may come before the robot is damped [s]",
+    )
     imu_frozen_damp_s: float = _number(
         # Noise makes two readings differ. A sensor that has hung up goes on to be sent by its driver, with new stamps.
         0.050,
@@ -99,9 +106,24 @@ class SupervisorConfig:
     motor_derate_c: float = _number(100.0, 0.0, 200.0, "Temperature of a motor from which its torque is limited [C]")
     motor_damp_c: float = _number(120.0, 0.0, 200.0, "Temperature of a motor at which the robot is damped [C]")
 
+    motor_age_damp_s: float = _number(
+        # Drives report with each state on most robots, and once in a second on slow buses.
+        1.0,
+        0.05,
+        60.0,
+        "Silence of motors that have reported at which the robot is damped [s]",
+    )
+
     # Battery: unitree_sdk2 stops below 20 %. A robot that walks has until 10 % to be brought home.
     battery_arm_share: float = _number(0.20, 0.0, 1.0, "Charge of the battery below which arming is refused")
     battery_sit_share: float = _number(0.10, 0.0, 1.0, "Charge of the battery below which the robot halts and sits")
+    battery_age_arm_s: float = _number(
+        # Battery management systems report once in a second or more often.
+        10.0,
+        0.5,
+        600.0,
+        "Silence of a battery that has reported at which arming is refused [s]",
+    )
     halt_duration_s: float = _number(
         # Time for the policy to stop: a walking G1 that is told to stand does so within two steps of 0.32 s.
         2.0,

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def command(position: list[float], kp: list[float] | None = None) -> JointComman
         ([0.3, 0.0], [0.0, 0.0], [5.0, 0.0], [0.3, 0.0], ""),  # 30 - 10 = 20 N.m: just right
         ([0.3, 0.0], [0.0, 0.0], [-5.0, 0.0], [0.1, 0.0], "a: torque"),  # 30 + 10 = 40 -> 20 N.m
         ([0.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.5], "b: torque"),  # 10 -> 5 N.m
-        # Damping alone is 24 N.m at 12 rad/s: the target moves 0.04 rad along, but not beyond the joint's end.
+        # Damping alone is 24 N.m at 12 rad/s: the target moves 0.04 rad along, to the joint's end; see below.
         ([0.99, 0.0], [0.99, 0.0], [12.0, 0.0], [1.0, 0.0], "a: torque"),
     ],
 )
@@ -48,10 +50,33 @@ def test_torque_and_position(
     assert changed == change
 
 
-def test_a_joint_without_stiffness_keeps_its_target() -> None:
+def test_a_joint_without_stiffness_keeps_its_target_and_brakes_with_what_it_has() -> None:
     limited, changed = LIMITS.apply(command([0.5, 0.5], kp=[0.0, 0.0]), ZERO, np.array([50.0, 0.0]))
     np.testing.assert_array_equal(limited.position, [0.5, 0.5])
-    assert changed == ""
+    np.testing.assert_allclose(limited.kd, [0.4, 1.0])  # 100 -> 20 N.m
+    assert changed == "a: torque"
+
+
+@pytest.mark.parametrize(
+    ("target", "effort", "q", "dq", "kp", "kd"),
+    [
+        (0.99, 0.0, 0.99, 12.0, 100.0 * 20 / 23, 2.0 * 20 / 23),  # at its end: 100 * 0.01 - 24 = -23 -> -20 N.m
+        (1.0, 0.0, 1.5, 0.0, 40.0, 0.8),  # beyond its range by 0.5 rad: -50 -> -20 N.m
+        (-1.0, 0.0, -1.5, 0.0, 40.0, 0.8),
+        (1.0, 10.0, 1.5, 0.0, 60.0, 1.2),  # 10 - 50 -> 10 - 30 N.m
+        (1.0, -30.0, 1.5, 0.0, 0.0, 0.0),  # the feed-forward torque, itself limited to 20 N.m, leaves nothing
+        (1.0, 0.0, 1.1, 0.0, 100.0, 2.0),  # -10 N.m
+    ],
+)
+def test_gains_are_scaled_where_the_target_cannot_move(
+    target: float, effort: float, q: float, dq: float, kp: float, kd: float
+) -> None:
+    asked = replace(command([target, 0.0]), effort=np.array([effort, 0.0]))
+    limited, _ = LIMITS.apply(asked, np.array([q, 0.0]), np.array([dq, 0.0]))
+    np.testing.assert_allclose((limited.kp[0], limited.kd[0]), (kp, kd), atol=1e-12)
+    np.testing.assert_array_equal((limited.kp[1], limited.kd[1]), (10.0, 1.0))
+    torque = limited.effort + limited.kp * (limited.position - [q, 0.0]) - limited.kd * [dq, 0.0]
+    assert abs(torque[0]) <= 20.0 + 1e-9
 
 
 def test_slew_by_hand() -> None:

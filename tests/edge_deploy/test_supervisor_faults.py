@@ -53,10 +53,13 @@ def test_what_comes_between_arming_and_standing_disarms() -> None:
     for hinder, end in (
         (lambda rig: rig.supervisor.obstruct("There are two."), lambda rig: rig.supervisor.obstruct("")),
         (
-            lambda rig: rig.supervisor.on_motors(motors(40.0, error=7)),
-            lambda rig: rig.supervisor.on_motors(motors(40.0)),
+            lambda rig: rig.supervisor.on_motors(motors(40.0, error=7), rig.now_s),
+            lambda rig: rig.supervisor.on_motors(motors(40.0), rig.now_s),
         ),
-        (lambda rig: rig.supervisor.on_motors(motors(math.nan)), lambda rig: rig.supervisor.on_motors(motors(40.0))),
+        (
+            lambda rig: rig.supervisor.on_motors(motors(math.nan), rig.now_s),
+            lambda rig: rig.supervisor.on_motors(motors(40.0), rig.now_s),
+        ),
     ):
         rig = Rig()
         rig.step()
@@ -74,7 +77,7 @@ def test_a_battery_that_runs_low_after_arming_forbids_to_stand_up() -> None:
     rig = Rig()
     rig.step()
     assert rig.supervisor.arm(rig.now_s)[0]
-    rig.supervisor.on_battery(0.19)
+    rig.supervisor.on_battery(0.19, rig.now_s)
     granted, why = rig.supervisor.stand(rig.now_s)
     assert not granted and "charge it before arming" in why
     assert not rig.supervisor.armed
@@ -135,6 +138,39 @@ def test_ten_late_states_within_a_second_damp() -> None:
     assert rig.supervisor.reason == "10 robot states were late within 1 s: the machine is too busy."
 
 
+@pytest.mark.parametrize("offset_s", [-3.0, 0.0, 1e5])
+def test_states_that_come_later_and_later_damp_at_100_ms_whatever_the_clocks_say(offset_s: float) -> None:
+    rig = Rig(offset_s=offset_s).to_stand()
+    for _ in range(19):
+        rig.offset_s += 0.005  # the link holds back 5 ms more each time
+        rig.step()
+    assert rig.supervisor.state is State.STAND
+    assert rig.supervisor.states.delay_s == pytest.approx(0.095, abs=2e-4)  # less what clocks may drift in 0.1 s
+    rig.offset_s += 0.006
+    rig.step()
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason == "Robot states come 101 ms late: the link or a machine holds them up."
+    assert rig.supervisor.reset(rig.now_s)[0]  # what the way takes from here on is the measure anew
+    rig.step()
+    assert rig.supervisor.states.delay_s == 0.0
+    assert rig.supervisor.arm(rig.now_s)[0] and rig.supervisor.stand(rig.now_s)[0]
+
+
+def test_clocks_that_drift_apart_and_a_link_that_was_slow_for_a_moment_are_no_delay() -> None:
+    rig = Rig(offset_s=2.0).to_stand()
+    for _ in range(4000):  # 20 s; 0.0005 s in a second, half of what is allowed for
+        rig.offset_s += 0.0005 * 0.005
+        rig.step()
+    assert rig.supervisor.state is State.STAND and rig.supervisor.states.delay_s < 1e-9
+    rig.offset_s += 0.04
+    rig.step()
+    assert rig.supervisor.states.delay_s == pytest.approx(0.04, abs=1e-4)
+    rig.offset_s -= 0.04
+    rig.tick_count += 8  # what was held back comes at once; the clock goes on
+    rig.step()
+    assert rig.supervisor.state is State.STAND and rig.supervisor.states.delay_s == pytest.approx(0.0, abs=1e-4)
+
+
 @pytest.mark.parametrize(("speed", "state"), [(9.99, State.WALK), (10.01, State.DAMP)])
 def test_a_base_that_spins_damps(speed: float, state: State) -> None:
     rig = Rig().to_walk()
@@ -174,15 +210,15 @@ def test_heat_takes_torque_away_and_then_damps() -> None:
     limit = ROBOT.effort_limit_nm[KNEE]
     # At 110 C, half way from 100 to 120, three quarters of the torque are left: with kp 99.1 the target of a knee at
     # rest may be ahead by 0.75 * 139 / 99.1 = 1.05 rad.
-    rig.supervisor.on_motors(motors(110.0))
+    rig.supervisor.on_motors(motors(110.0), rig.now_s)
     assert rig.supervisor.health.effort_scale[KNEE] == 0.75 and rig.supervisor.health.effort_scale.sum() == COUNT - 0.25
     rig.steps(40, offset=knee(1.9))
     command = rig.steps(4, offset=knee(1.9))
     assert command.kp[KNEE] * (command.position[KNEE] - ROBOT.default_pose[KNEE]) == pytest.approx(0.75 * limit)
     assert "left_knee_joint 110 C" in rig.supervisor.health.warning
-    rig.supervisor.on_motors(motors(60.0))
+    rig.supervisor.on_motors(motors(60.0), rig.now_s)
     assert rig.supervisor.health.warning == "" and rig.supervisor.health.effort_scale.min() == 1.0
-    rig.supervisor.on_motors(motors(120.0))
+    rig.supervisor.on_motors(motors(120.0), rig.now_s)
     assert rig.supervisor.reason == "The motor of joint 'left_knee_joint' is at 120 C, the limit is 120."
     rig.supervisor.reset(rig.now_s)
     rig.step()
@@ -190,13 +226,13 @@ def test_heat_takes_torque_away_and_then_damps() -> None:
         False,
         "The motor of joint 'left_knee_joint' is at 120 C, the limit is 120.",
     )
-    rig.supervisor.on_motors(motors(90.0))
+    rig.supervisor.on_motors(motors(90.0), rig.now_s)
     assert rig.supervisor.arm(rig.now_s)[0]
 
 
 def test_an_error_of_a_motor_damps_and_refuses_arming() -> None:
     rig = Rig().to_stand()
-    rig.supervisor.on_motors(motors(40.0, "waist_yaw_joint", error=7))
+    rig.supervisor.on_motors(motors(40.0, "waist_yaw_joint", error=7), rig.now_s)
     assert rig.supervisor.state is State.DAMP
     assert rig.supervisor.reason == "The motor of joint 'waist_yaw_joint' reports error 7."
     rig.supervisor.reset(rig.now_s)
@@ -207,26 +243,26 @@ def test_an_error_of_a_motor_damps_and_refuses_arming() -> None:
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_motors_that_report_nonsense_damp_and_are_counted(broken: float) -> None:
     rig = Rig().to_stand()
-    rig.supervisor.on_motors(motors(broken))
+    rig.supervisor.on_motors(motors(broken), rig.now_s)
     assert rig.supervisor.state is State.DAMP and "no temperature" in rig.supervisor.reason
     reading = motors(40.0)
     for bad in (
         MotorReading(reading.joint_names[1:], reading.temperature_c[1:], reading.error[1:]),
         MotorReading(reading.joint_names, reading.temperature_c[1:], reading.error),
     ):
-        rig.supervisor.on_motors(bad)
+        rig.supervisor.on_motors(bad, rig.now_s)
     assert rig.supervisor.health.rejected == 3
     assert np.all(rig.supervisor.health.effort_scale == 1.0)
 
 
 def test_a_low_battery_refuses_arming_and_lets_a_walking_robot_halt_and_sit() -> None:
     rig = Rig(walk_blend_s=0.0).to_walk()
-    assert not rig.supervisor.on_battery(1.01) and not rig.supervisor.on_battery(math.nan)
-    assert rig.supervisor.on_battery(0.19)
+    assert not rig.supervisor.on_battery(1.01, rig.now_s) and not rig.supervisor.on_battery(math.nan, rig.now_s)
+    assert rig.supervisor.on_battery(0.19, rig.now_s)
     rig.steps(8)
     assert rig.supervisor.state is State.WALK and not rig.supervisor.halting
     assert rig.supervisor.health.warning == "The battery is at 19%: the robot sits at 10%."
-    rig.supervisor.on_battery(0.09)
+    rig.supervisor.on_battery(0.09, rig.now_s)
     rig.step()
     began = rig.tick_count
     assert rig.supervisor.state is State.WALK and rig.supervisor.halting
@@ -253,13 +289,13 @@ def test_a_low_battery_refuses_arming_and_lets_a_walking_robot_halt_and_sit() ->
 
 def test_a_battery_that_was_low_for_a_moment_halts_for_a_moment() -> None:
     rig = Rig().to_walk()
-    rig.supervisor.on_battery(0.099)
+    rig.supervisor.on_battery(0.099, rig.now_s)
     rig.step()
     assert rig.supervisor.halting
-    rig.supervisor.on_battery(1.0)
+    rig.supervisor.on_battery(1.0, rig.now_s)
     rig.steps(400)
     assert (rig.supervisor.state, rig.supervisor.halting) == (State.WALK, False)
-    rig.supervisor.on_battery(0.099)
+    rig.supervisor.on_battery(0.099, rig.now_s)
     rig.step()
     assert rig.supervisor.state is State.WALK, "it gets its time to stop"
 
@@ -278,11 +314,39 @@ def test_a_target_far_away_is_forgotten_with_the_next_command() -> None:
 def test_a_standing_robot_with_a_low_battery_sits_at_once_and_faults_still_damp_it() -> None:
     rig = Rig().to_stand()
     rig.steps(50)
-    rig.supervisor.on_battery(0.05)
+    rig.supervisor.on_battery(0.05, rig.now_s)
     rig.step()
     assert rig.supervisor.state is State.SIT
     rig.step(roll=1.2)
     assert rig.supervisor.state is State.DAMP and "tilted" in rig.supervisor.reason
+
+
+def test_motors_that_fall_silent_damp_after_a_second_and_forbid_arming() -> None:
+    rig = Rig().to_stand()
+    rig.supervisor.on_motors(motors(40.0), rig.now_s)
+    rig.steps(200)
+    assert rig.supervisor.state is State.STAND
+    rig.step()
+    assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "The motors have not reported for 1 s.")
+    assert rig.supervisor.reset(rig.now_s)[0]
+    assert rig.supervisor.arm(rig.now_s) == (False, "The motors have not reported for 1 s.")
+    rig.supervisor.on_motors(motors(40.0), rig.now_s)
+    assert rig.supervisor.arm(rig.now_s)[0]
+
+
+def test_a_battery_that_falls_silent_forbids_arming_and_warns() -> None:
+    rig = Rig().to_stand()
+    rig.supervisor.on_battery(0.9, rig.now_s)
+    rig.steps(2000)
+    assert rig.supervisor.health.warning == ""
+    rig.step()
+    assert rig.supervisor.state is State.STAND
+    assert rig.supervisor.health.warning == "The battery has not reported for 10 s."
+    rig.supervisor.damp(rig.now_s)
+    rig.supervisor.reset(rig.now_s)
+    assert rig.supervisor.arm(rig.now_s) == (False, "The battery has not reported for 10 s.")
+    rig.supervisor.on_battery(0.9, rig.now_s)
+    assert rig.supervisor.arm(rig.now_s)[0] and rig.supervisor.health.warning == ""
 
 
 def test_what_never_reports_is_not_judged() -> None:

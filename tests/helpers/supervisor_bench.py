@@ -71,6 +71,7 @@ class Bench:
     def __init__(self, ros: Ros, policy: Path, lockstep: bool, **parameters: Any) -> None:
         self.ros = ros
         self.lockstep = lockstep
+        self.started_s: float | None = None
         self.supervisor = ros.node(
             SupervisorNode, parameters={"policy": str(policy), "lockstep": lockstep, "watchdog": False, **parameters}
         )
@@ -98,15 +99,21 @@ class Bench:
     def pace(self, condition: Any, timeout_s: float = 40.0, what: str = "the condition", policy: bool = False) -> None:
         """Send states (and policy commands for each fourth) until the condition holds.
 
-        They come at 200 Hz of the steady clock, or as fast as a busy machine takes them in.
+        They come at 200 Hz of the steady clock, or as fast as a busy machine takes them in; their stamps follow the
+        clock, as those of a robot's driver do.
         """
         end = time.monotonic() + timeout_s
+        answered = -1
         while not condition():
             assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"
-            stamp = self.robot.send_state()
-            if policy and (self.robot.tick - 1) % 4 == 0:
-                self.robot.send_policy(stamp)
             sent = time.monotonic()
+            if self.started_s is None:
+                self.started_s = sent - self.robot.tick * 0.005
+            self.robot.tick = max(self.robot.tick, int((sent - self.started_s) / 0.005))
+            stamp = self.robot.send_state()
+            if policy and self.robot.tick // 4 != answered:
+                answered = self.robot.tick // 4
+                self.robot.send_policy(stamp)
             while time.monotonic() < sent + 0.005 or self.supervisor.supervisor.states.stamp_s != stamp:
                 self.ros.executor.spin_once(timeout_sec=0.001)
                 assert time.monotonic() < sent + timeout_s, "the supervisor got no state"

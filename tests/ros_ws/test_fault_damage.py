@@ -46,6 +46,12 @@ def test_late_and_repeated_messages_are_whole() -> None:
     assert Damage("repeat", 2.0, JointState).apply(data, 3.0) == [(3.0, data)] * 3
 
 
+def test_a_lag_grows_from_the_first_message_on() -> None:
+    data = joints()
+    lag = Damage("lag", 0.2, JointState)
+    assert [lag.apply(data, now_s) for now_s in (3.0, 3.5, 5.0)] == [[(3.0, data)], [(3.6, data)], [(5.4, data)]]
+
+
 def test_stale_has_the_old_stamp_and_frozen_the_new_one() -> None:
     stale, freeze = (Damage(kind, 0.0, JointState) for kind in ("stale", "freeze"))
     first, second = joints(7, 0.5), joints(8, 0.6)
@@ -82,4 +88,4 @@ def test_unknown_kind_is_refused_and_each_kind_does_something() -> None:
         damage = Damage(kind, 1.0, Imu if kind == "tilt" else JointState)
         first, second = (bytes(serialize_message(Imu())),) * 2 if kind == "tilt" else (joints(7), joints(8, 0.6))
         damage.apply(first, 0.0)
-        assert damage.apply(second, 0.0) != [(0.0, second)], kind
+        assert damage.apply(second, 1.0) != [(1.0, second)], kind

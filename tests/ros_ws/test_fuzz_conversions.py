@@ -84,7 +84,7 @@ def commands(draw: st.DrawFn) -> JointCommandMsg:
     """A joint command."""
     names = draw(joint_names())
     message = JointCommandMsg(sequence=draw(st.integers(0, 2**64 - 1)), name=names)
-    message.header.stamp = draw(stamps) if draw(st.booleans()) else Time(sec=1)
+    message.header.stamp = draw(stamps) if draw(st.booleans()) else Time(sec=4)
     message.position = draw(values(len(names), ROBOT.default_pose))
     message.velocity, message.effort = draw(values(len(names))), draw(values(len(names)))
     message.kp, message.kd = draw(values(len(names), ROBOT.kp)), draw(values(len(names), ROBOT.kd))
@@ -92,22 +92,22 @@ def commands(draw: st.DrawFn) -> JointCommandMsg:
 
 
 def walking() -> Supervisor:
-    """A supervisor in WALK at 1 s, by way of every service."""
+    """A supervisor in WALK at 4 s, by way of every service."""
     supervisor = Supervisor(
         SupervisorConfig(stand_gain_ramp_s=0.0, walk_blend_s=0.0), ROBOT, ROBOT.default_pose, ROBOT.kp, ROBOT.kd
     )
-    supervisor.on_state(c.robot_state(*sound(0), ROBOT.joint_names), -3.0)
-    assert supervisor.arm(-3.0)[0] and supervisor.stand(-3.0)[0]
+    supervisor.on_state(c.robot_state(*sound(0), ROBOT.joint_names), 0.0)
+    assert supervisor.arm(0.0)[0] and supervisor.stand(0.0)[0]
     for k in range(1, 201):
-        now = -3.0 + 0.02 * k
-        supervisor.on_state(c.robot_state(*sound(5_000_000 * k), ROBOT.joint_names), now)
+        now = 0.02 * k
+        supervisor.on_state(c.robot_state(*sound(20_000_000 * k), ROBOT.joint_names), now)
         supervisor.tick(now)
     good = JointCommandMsg(name=list(ROBOT.joint_names), position=ROBOT.default_pose.tolist(), sequence=1)
     good.velocity = good.effort = [0.0] * COUNT
     good.kp, good.kd = ROBOT.kp.tolist(), ROBOT.kd.tolist()
-    good.header.stamp = Time(nanosec=999_000_000)
+    good.header.stamp = Time(sec=3, nanosec=999_000_000)
     assert supervisor.on_policy_command(c.joint_command(good, ROBOT.joint_names))
-    assert supervisor.walk(1.0)[0]
+    assert supervisor.walk(4.0)[0]
     return supervisor
 
 
@@ -135,7 +135,7 @@ def check_actuators(supervisor: Supervisor, now_s: float) -> None:
 @given(st.lists(st.one_of(readings(), commands()), max_size=6))
 def test_no_message_leads_to_a_command_that_is_not_finite(messages: list[Any]) -> None:
     supervisor = copy.deepcopy(WALKING)
-    now = 1.0
+    now = 4.0
     for message in messages:
         now += 0.004
         try:
@@ -156,9 +156,9 @@ def test_no_report_of_motors_and_battery_leads_to_a_command_that_is_not_finite(
     supervisor = copy.deepcopy(WALKING)
     message = MotorStates(name=names, temperature=data.draw(values(len(names), [40.0] * len(names))))
     message.error = data.draw(st.lists(st.integers(0, 2**32 - 1), max_size=COUNT))
-    supervisor.on_motors(c.motor_reading(message))
-    supervisor.on_battery(data.draw(doubles))
-    check_actuators(supervisor, 1.005)
+    supervisor.on_motors(c.motor_reading(message), 4.0)
+    supervisor.on_battery(data.draw(doubles), 4.0)
+    check_actuators(supervisor, 4.005)
     assert np.isfinite(supervisor.health.effort_scale).all()
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rclpy.node import Node
 from std_msgs.msg import Bool
@@ -25,7 +25,7 @@ class Obstacles:
     def __init__(
         self,
         node: Node,
-        commands_topic: str,
+        sole: Mapping[str, str],
         needs_watchdog: bool,
         clock: Callable[[], float],
         tell: Callable[[str, bool], None],
@@ -34,7 +34,8 @@ class Obstacles:
 
         Args:
             node: of the supervisor.
-            commands_topic: whose one publisher it is, resolved: counting publishers follows no remapping.
+            sole: topics that may have one publisher each, resolved (counting publishers follows no remapping), and the
+                name of the node that is to be the one.
             needs_watchdog: whether the watchdog process must be there.
             clock: gives the time in s by which the watchdog's silence is told: simulated where all ages are, so that a
                 simulator that is held up is no fault of the watchdog.
@@ -42,7 +43,7 @@ class Obstacles:
                 emergency stop, which damps in any state.
         """
         self._node = node
-        self._commands_topic = commands_topic
+        self._sole = sole
         self._needs_watchdog = needs_watchdog
         self._tell = tell
         self._clock = clock
@@ -81,14 +82,15 @@ class Obstacles:
 
     def _rivals(self) -> str:
         """Two that command one robot are one too many, whichever is right."""
-        count = self._node.count_publishers(self._commands_topic)
-        if count <= 1:
-            return ""
-        topic, domain = self._commands_topic.lstrip("/"), self._node.context.get_domain_id()
-        return (
-            f"There are {count} publishers of '{topic}' on ROS domain {domain}: end all but one supervisor (one that "
-            "was killed counts for about 10 s)."
-        )
+        for topic, name in self._sole.items():
+            count = self._node.count_publishers(topic)
+            if count > 1:
+                return (
+                    f"There are {count} publishers of '{topic.lstrip('/')}' on ROS domain "
+                    f"{self._node.context.get_domain_id()}: end all but one {name} (one that was killed counts for "
+                    "about 10 s)."
+                )
+        return ""
 
     def _watchdog(self) -> str:
         if not self._needs_watchdog:

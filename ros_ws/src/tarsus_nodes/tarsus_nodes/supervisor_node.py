@@ -115,7 +115,7 @@ class SupervisorNode(Node):
         self._status = self.create_publisher(SupervisorState, "supervisor/state", STATUS_QOS)
         self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
         self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
-        self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
+        policy = self.create_subscription(JointCommandMsg, "policy/command", self._on_policy_command, commands_qos)
         subscribe_to_any(self, MotorStates, "motor_states", self._on_motors)
         subscribe_to_any(self, BatteryState, "battery_state", self._on_battery)
         for name in ("arm", "stand", "walk", "damp", "reset"):
@@ -123,7 +123,7 @@ class SupervisorNode(Node):
         self._policy_line = LifelineWatch(self, POLICY, self._on_policy_lost)
         self._obstacles = Obstacles(
             self,
-            self._commands.topic_name,
+            {self._commands.topic_name: "supervisor", policy.topic_name: "policy"},
             needs_watchdog,
             time.monotonic if self._lockstep else self._time,  # in lockstep time may run many times as fast
             self._on_obstacle,
@@ -226,11 +226,11 @@ class SupervisorNode(Node):
             self._answer_lockstep()  # a rejected command is answered too, by holding the one before
 
     def _on_motors(self, message: MotorStates) -> None:
-        self.supervisor.on_motors(motor_reading(message))
+        self.supervisor.on_motors(motor_reading(message), self._now())
         self._act_on_news()
 
     def _on_battery(self, message: BatteryState) -> None:
-        if not self.supervisor.on_battery(message.percentage):
+        if not self.supervisor.on_battery(message.percentage, self._now()):
             self.get_logger().warning(
                 f"The battery reports a charge of {message.percentage}, not 0 to 1: it is ignored.",
                 throttle_duration_sec=10.0,
@@ -336,6 +336,7 @@ class SupervisorNode(Node):
             "state": s.state.name,
             "states [Hz]": self._rate.look(time.monotonic()),
             "state age [ms]": s.states.age(now) * 1e3,
+            "state delay [ms]": s.states.delay_s * 1e3,
             "states late": s.states.late,
             "states rejected": s.states.rejected,
             **self._latency.values("state to command"),

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.context import Context
 from rclpy.publisher import Publisher
 from std_msgs.msg import String
@@ -42,6 +44,7 @@ SPEED = np.array([0.5, 0.0, 0.0])
 CALM_S = 1.0
 """s between the start of the graph and that of the robot"""
 DRIVE_PERIOD_S = 0.05
+REPORT_PERIOD_S = 0.1
 PATIENCE_S = 10.0
 """steady time to wait for what has to happen, beyond any limit: then it has not"""
 PATIENT = {
@@ -92,6 +95,7 @@ class FaultBench:
         self.drives: np.ndarray | None = SPEED
         """velocity command (3,) that is published while waiting; None for none"""
         self._own_wall_clock, self.cable = own_wall_clock, cable
+        self._reports: dict[Publisher, Any] = {}
         self._check = check
         self._injections = 0
         self._publishers: dict[str, Publisher] = {}
@@ -115,6 +119,7 @@ class FaultBench:
             self.client = OperatorClient(context, self._check)
             stack.callback(self.client.close)
             self._reset = self.client.node.create_client(Trigger, "sim/reset")
+            self.client.node.create_timer(REPORT_PERIOD_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
             self._inject = self.client.node.create_publisher(String, "faults/inject", STATUS_QOS)
             self.operator = OperatorRun(self.client, lambda what, part: None)
             try:
@@ -227,6 +232,23 @@ class FaultBench:
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0)
             self.wait(0.5)  # until the other end knows, too
         return self._publishers[topic]
+
+    def report(self, topic: str, message: Any) -> float:
+        """Publish a reading now, and again and again, as who has reported once must; return the steady time."""
+        publisher = self.publisher(type(message), topic)
+        since_s = time.monotonic()
+        publisher.publish(message)
+        self._reports[publisher] = message
+        return since_s
+
+    def fall_silent(self, topic: str) -> float:
+        """Report no more; return the steady time."""
+        self._reports.pop(self._publishers[topic], None)
+        return time.monotonic()
+
+    def _report(self) -> None:
+        for publisher, message in self._reports.items():
+            publisher.publish(message)
 
     def pid(self, name: str) -> int:
         """Process id of a node, such as ``policy``."""

@@ -19,6 +19,7 @@ JOINT = 3
 KINDS = {
     "drop": "lose this share of the messages (1: the cable is out)",
     "delay": "deliver them this many seconds late",
+    "lag": "deliver them later and later, by this many seconds in a second",
     "repeat": "deliver each this many times more",
     "stale": "deliver the same message again and again, with its stamp",
     "freeze": "deliver the same readings under new stamps",
@@ -46,6 +47,7 @@ class Damage:
         self._kind, self._value, self._type = kind, value, message_type
         self._rng = np.random.default_rng(seed)
         self._first: bytes | None = None
+        self._since_s: float | None = None
 
     def apply(self, data: bytes, now_s: float) -> list[tuple[float, bytes]]:
         """Return what is delivered in place of a message, each with its time."""
@@ -54,6 +56,9 @@ class Damage:
             return [] if self._rng.random() < value else [(now_s, data)]
         if kind == "delay":
             return [(now_s + value, data)]
+        if kind == "lag":
+            self._since_s = now_s if self._since_s is None else self._since_s
+            return [(now_s + value * (now_s - self._since_s), data)]
         if kind == "repeat":
             return [(now_s, data)] * (1 + int(value))
         self._first = self._first or data

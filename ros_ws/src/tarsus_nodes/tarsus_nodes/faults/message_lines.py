@@ -122,6 +122,7 @@ LINES = tuple(
         (14.2, "20 % of all messages lost", "walks on", goes_on("drop", ALL, 0.2, 5.0)),
         (14.3, "every message three times", "walks on", goes_on("repeat", ALL, 2.0, 3.0)),
         (14.4, "all messages 10 ms late", "walks on", goes_on("delay", ALL, 0.01, 3.0)),
+        (14.5, "states later and later, 0.2 s in a second", "damped within 800 ms", damps("lag", SENSORS, 0.2, 800.0)),
         (15.1, "no message for a second", "damped within 75 ms; stays damped", silence),
         (16.1, "a state cut short on the way", "discarded; walks on", single("garble", JOINTS)),
         (16.2, "every state cut short on the way", "damped within 75 ms", damps("garble", JOINTS, 0.0, AGE_MS)),

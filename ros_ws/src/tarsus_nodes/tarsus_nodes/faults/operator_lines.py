@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -40,18 +41,23 @@ while True:
 """
 
 
-def rival(bench: FaultBench) -> Seen:
-    bench.to_walk()
-    node = bench.client.node
-    since_s = time.monotonic()
-    other = node.create_publisher(JointCommand, "joint_command", COMMAND_QOS)
-    try:
-        seen = damped(bench, since_s, 1000.0)
-        bench.client.press("supervisor/reset")
-        armed, why = bench.client.press("supervisor/arm")
-    finally:
-        node.destroy_publisher(other)
-    return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
+def rival(topic: str) -> Callable[[FaultBench], Seen]:
+    """Somebody else may publish what one node alone has to say."""
+
+    def run(bench: FaultBench) -> Seen:
+        bench.to_walk()
+        node = bench.client.node
+        since_s = time.monotonic()
+        other = node.create_publisher(JointCommand, topic, COMMAND_QOS)
+        try:
+            seen = damped(bench, since_s, 1000.0)
+            bench.client.press("supervisor/reset")
+            armed, why = bench.client.press("supervisor/arm")
+        finally:
+            node.destroy_publisher(other)
+        return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
+
+    return run
 
 
 def velocity_stops(bench: FaultBench) -> Seen:
@@ -114,10 +120,7 @@ def _motors(bench: FaultBench, temperature_c: float, error: int = 0) -> float:
     names = bench.robot.joint_names
     temperatures, errors = [40.0] * len(names), [0] * len(names)
     temperatures[3], errors[3] = temperature_c, error
-    publisher = bench.publisher(MotorStates, "motor_states")
-    since_s = time.monotonic()
-    publisher.publish(MotorStates(name=list(names), temperature=temperatures, error=errors))
-    return since_s
+    return bench.report("motor_states", MotorStates(name=list(names), temperature=temperatures, error=errors))
 
 
 def hot_motor(bench: FaultBench) -> Seen:
@@ -140,10 +143,16 @@ def motor_error(bench: FaultBench) -> Seen:
     return seen
 
 
+def silent_motors(bench: FaultBench) -> Seen:
+    _motors(bench, 40.0)
+    bench.to_walk()
+    seen = damped(bench, bench.fall_silent("motor_states"), 1200.0)
+    _motors(bench, 40.0)
+    return seen
+
+
 def _battery(bench: FaultBench, share: float) -> float:
-    publisher = bench.publisher(BatteryState, "battery_state")
-    since_s = time.monotonic()
-    publisher.publish(BatteryState(percentage=share))
+    since_s = bench.report("battery_state", BatteryState(percentage=share))
     bench.wait(0.2)
     return since_s
 
@@ -212,13 +221,15 @@ def emergency_stop(state: State) -> Line:
 
 
 LINES = (
-    Line(17, "a second publisher of joint_command", "damped within 1 s; arming is refused", rival),
+    Line(17.1, "a second publisher of joint_command", "damped within 1 s; arming is refused", rival("joint_command")),
+    Line(17.2, "a second publisher of policy/command", "damped within 1 s; arming is refused", rival("policy/command")),
     Line(21.1, "cmd_vel stops", "zero after 0.5 s, then stands", velocity_stops),
     Line(21.2, "cmd_vel is no number", "ignored; zero after 0.5 s, then stands", velocity_not_a_number),
     Line(21.3, "cmd_vel of 5 m/s", "clamped to what was trained", velocity_too_fast),
     Line(22, "the remote's process killed", "zero after 0.5 s, then stands", remote_lost),
     Line(27.1, "a motor at 110, then 121 C", "warns and takes torque; damped within 50 ms", hot_motor),
     Line(27.2, "a motor's error flag", "damped within 50 ms", motor_error),
+    Line(27.3, "motors that reported fall silent", "damped within 1.2 s", silent_motors),
     Line(28, "battery at 15 %, then 5 %", "arming is refused; halts and sits", low_battery),
     Line(29, "parameters that cannot be, at run time", "rejected; walks on", bad_parameter),
     emergency_stop(State.PASSIVE),
