@@ -147,16 +147,19 @@ def test_by_simulated_time_states_and_clock_that_part_damp(session: Ros, policy:
     assert simulated.robot.status[-1].reason == "No robot state for 50 ms."
 
 
-def test_a_second_publisher_of_commands_damps_and_refuses_arming(session: Ros, policy: Path) -> None:
+@pytest.mark.parametrize(("topic", "name"), [("joint_command", "supervisor"), ("policy/command", "policy")])
+def test_a_second_publisher_of_commands_damps_and_refuses_arming(
+    session: Ros, policy: Path, topic: str, name: str
+) -> None:
     simulated = SimulatedTime(session, policy)
     bench = simulated.bench
-    second = bench.robot.create_publisher(JointCommandMsg, "joint_command", 1)
+    second = bench.robot.create_publisher(JointCommandMsg, topic, 1)
     session.spin_until(lambda: bench.state() is State.DAMP, what="damping")
-    assert bench.robot.status[-1].reason.startswith("There are 2 publishers of 'joint_command' on ROS domain ")
+    assert bench.robot.status[-1].reason.startswith(f"There are 2 publishers of '{topic}' on ROS domain ")
     assert bench.ask("reset")[0]
     granted, why = bench.ask("arm")
     assert not granted
-    assert "end all but one supervisor" in why
+    assert f"end all but one {name} " in why
     bench.robot.destroy_publisher(second)
     session.spin_until(lambda: bench.ask("arm")[0], what="arming without it")
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ from std_srvs.srv import Trigger
 from tarsus_edge.bringup import Aim, Bringup, Stage, Transition
 from tarsus_nodes.diagnostics import Diagnostics, Report
 from tarsus_nodes.parameters import declare
-from tarsus_nodes.process import Finished, run_node
+from tarsus_nodes.process import Finished, run_process
 
 PERIOD_S = 0.1
 """s between two looks at the graph"""
@@ -211,7 +210,7 @@ class LifecycleManagerNode(Node):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(LifecycleManagerNode))
+    run_process(LifecycleManagerNode)
 
 
 if __name__ == "__main__":

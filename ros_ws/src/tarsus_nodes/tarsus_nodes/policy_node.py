@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from functools import partial
 from typing import Any
@@ -37,7 +36,7 @@ from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
-from tarsus_nodes.process import run_node
+from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 
@@ -224,7 +223,7 @@ class PolicyNode(LifecycleNode):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(PolicyNode))
+    run_process(PolicyNode)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 import gc
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from tarsus_nodes.diagnostics import Diagnostics, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
-from tarsus_nodes.process import run_node
+from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import CLOCK_QOS, COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
@@ -302,7 +301,7 @@ class SimNode(LifecycleNode):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(SimNode))
+    run_process(SimNode)
 
 
 if __name__ == "__main__":

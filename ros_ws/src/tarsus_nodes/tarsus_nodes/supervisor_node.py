@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +42,7 @@ from tarsus_nodes.lifeline import POLICY, SUPERVISOR, Lifeline, LifelineWatch
 from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare
-from tarsus_nodes.process import run_node
+from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
 from tarsus_nodes.realtime import Realtime
 
@@ -361,7 +360,7 @@ class SupervisorNode(Node):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(SupervisorNode))
+    run_process(SupervisorNode)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -20,7 +19,7 @@ from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.diagnostics import Diagnostics, Rate, Report
 from tarsus_nodes.lifeline import SUPERVISOR, WATCHDOG, Lifeline, LifelineWatch
 from tarsus_nodes.parameters import declare
-from tarsus_nodes.process import run_node
+from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import STATUS_QOS, command_qos
 from tarsus_nodes.realtime import Realtime
 
@@ -126,7 +125,7 @@ class WatchdogNode(Node):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(WatchdogNode))
+    run_process(WatchdogNode)
 
 
 if __name__ == "__main__":

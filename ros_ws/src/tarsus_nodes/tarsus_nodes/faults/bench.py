@@ -72,6 +72,7 @@ class FaultBench:
         arguments: Mapping[str, str] | None = None,
         own_wall_clock: bool = False,
         cable: Cable | None = None,
+        calm_s: float = CALM_S,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing starts.
@@ -82,6 +83,7 @@ class FaultBench:
             arguments: of the launch file, beyond those that make it strict real time.
             own_wall_clock: let ``wall_clock`` shift that of its processes.
             cable: put it between the simulator and everybody.
+            calm_s: steady time that the graph is left alone when it is up.
             check: called again and again while waiting; what it raises ends the wait.
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
@@ -94,7 +96,7 @@ class FaultBench:
         """what the processes wrote"""
         self.drives: np.ndarray | None = SPEED
         """velocity command (3,) that is published while waiting; None for none"""
-        self._own_wall_clock, self.cable = own_wall_clock, cable
+        self._own_wall_clock, self.cable, self._calm_s = own_wall_clock, cable, calm_s
         self._reports: dict[Publisher, Any] = {}
         self._check = check
         self._injections = 0
@@ -123,7 +125,7 @@ class FaultBench:
             self._inject = self.client.node.create_publisher(String, "faults/inject", STATUS_QOS)
             self.operator = OperatorRun(self.client, lambda what, part: None)
             try:
-                self.operator.wait_for_graph(CALM_S)
+                self.operator.wait_for_graph(self._calm_s)
             except OperatorError as error:
                 errors = [line for line in self.said.getvalue().splitlines() if "Error" in line or "[ERROR]" in line]
                 raise OperatorError(f"{error} {' '.join(errors[:1])}".rstrip()) from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +24,7 @@ from std_msgs.msg import String
 from tarsus_msgs.msg import JointCommand
 
 from tarsus_nodes.faults.damage import Damage
-from tarsus_nodes.process import run_node
+from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import CLOCK_QOS, COMMAND_QOS, STATUS_QOS, sensor_qos
 
 WIRE = "wire/"
@@ -112,7 +111,7 @@ class FaultRelay(Node):
 
 def main() -> None:
     """Run the node."""
-    sys.exit(run_node(FaultRelay))
+    run_process(FaultRelay)
 
 
 if __name__ == "__main__":
