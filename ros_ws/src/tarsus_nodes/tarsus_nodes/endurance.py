@@ -138,10 +138,12 @@ def memory_of(pid: int) -> float:
 
 
 def _leftovers() -> set[str]:
-    """Files of middleware and launcher that no living process has: shared memory, and temporary folders of launches."""
+    """Files of middleware and launcher that no living process has: shared memory, and temporary files of launches."""
     held: set[str] = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile, or is not ours
-            held |= {line.split(maxsplit=5)[-1] for line in maps.read_text().splitlines() if "/dev/shm/" in line}
+            maps, words = (folder / "maps").read_text(), (folder / "cmdline").read_text(errors="replace")
+            held |= {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "/dev/shm/" in line}
+            held |= {str(Path(word).parent) for word in words.split("\0") if "/launch_params_" in word}
     shared = {str(path) for path in Path("/dev/shm").glob("*") if "fastrtps" in path.name or "fastdds" in path.name}
-    return (shared - held) | {str(path) for path in Path(tempfile.gettempdir()).glob("launch_params_*")}
+    return (shared | {str(path) for path in Path(tempfile.gettempdir()).glob("launch_params_*")}) - held
