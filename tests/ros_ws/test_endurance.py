@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,34 @@ def test_memory_is_that_of_the_process() -> None:
 def test_nothing_to_do_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "endurance", "--cycles", "0", "--minutes", "0"]) == 2
     assert "nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.graph
+def test_ctrl_c_ends_it_with_the_graph_under_way() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    command = [*TARSUS, "bench", "endurance", "--cycles", "1000", "--minutes", "0"]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        end = time.monotonic() + 60.0
+        while len(nodes := children(process.pid)) < 5:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "tarsus: Stopped by Ctrl-C."
+    assert not [pid for pid in nodes if Path(f"/proc/{pid}").exists()]
+
+
+def children(pid: int) -> list[str]:
+    """Each thread has its own."""
+    return [child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
 @pytest.mark.graph

@@ -41,14 +41,14 @@ def endurance(
     with (
         progress_bar(TimeElapsedColumn(), TimeRemainingColumn()) as progress,
         simulation_domain(),
-        ros_script(),
+        ros_script() as check,
     ):
         if cycles:
             task = progress.add_task(f"{cycles} starts and stops", total=1.0)
-            found["cycles"] = cycle(cycles, lambda part: progress.update(task, completed=part))
+            found["cycles"] = cycle(cycles, lambda part: progress.update(task, completed=part), check)
         if minutes:
             task = progress.add_task(f"walking for {minutes:g} minutes", total=1.0)
-            found["walk"] = walk(60.0 * minutes, seed, lambda part: progress.update(task, completed=part))
+            found["walk"] = walk(60.0 * minutes, seed, lambda part: progress.update(task, completed=part), check)
     print(json.dumps(found, allow_nan=False) if as_json else json.dumps(found, indent=2, allow_nan=False))
     left = found.get("cycles", {}).get("files_left")
     walked = found.get("walk", {})

@@ -34,8 +34,10 @@ Say = Callable[[float], None]
 """Told the part that is done, 0 to 1."""
 
 
-def cycle(count: int, say: Say) -> dict[str, Any]:
+def cycle(count: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
     """Start the whole graph and stop it, again and again; returns figures, ready for JSON.
+
+    ``check`` is called again and again; what it raises ends it, with the graph under way.
 
     Raises:
         SimulationError: at the first process left behind, or exit code that is not 0.
@@ -46,7 +48,7 @@ def cycle(count: int, say: Say) -> dict[str, Any]:
     memory_mb: list[float] = []
     for k in range(count):
         start_s = time.monotonic()
-        with FaultBench(calm_s=0.0) as bench:
+        with FaultBench(calm_s=0.0, check=check) as bench:
             launch = bench.launch
         took_s.append(time.monotonic() - start_s)
         bad = {name: code for name, code in launch.exit_codes.items() if code != 0}
@@ -66,10 +68,10 @@ def cycle(count: int, say: Say) -> dict[str, Any]:
     }
 
 
-def walk(duration_s: float, seed: int, say: Say) -> dict[str, Any]:
-    """Walk for so long of simulated time, in lockstep, with pushes; returns figures, ready for JSON."""
+def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
+    """Walk for so long of simulated time, in lockstep, with pushes; returns figures, ready for JSON. See ``cycle``."""
     rng = np.random.default_rng(seed)
-    with FaultBench(arguments={"lockstep": "true", "seed": str(seed)}) as bench:
+    with FaultBench(arguments={"lockstep": "true", "seed": str(seed)}, check=check) as bench:
         client = bench.client
         pushes = client.node.create_publisher(Vector3, "sim/push", COMMAND_QOS)
         bench.operator.stand_up()
