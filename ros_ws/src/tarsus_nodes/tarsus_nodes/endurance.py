@@ -146,6 +146,8 @@ def _leftovers() -> set[str]:
         with contextlib.suppress(OSError):  # it has ended meanwhile, or is not ours
             maps, words = (folder / "maps").read_text(), (folder / "cmdline").read_text(errors="replace")
             held |= {line.split(maxsplit=5)[-1] for line in maps.splitlines() if "/dev/shm/" in line}
+            held |= {os.readlink(link) for link in (folder / "fd").iterdir()}  # locks are open, and not mapped
             held |= {str(Path(word).parent) for word in words.split("\0") if "/launch_params_" in word}
     shared = {str(path) for path in Path("/dev/shm").glob("*") if "fastrtps" in path.name or "fastdds" in path.name}
+    held |= {path.replace("/fastrtps_port", "/sem.fastrtps_port") + "_mutex" for path in held}  # mapped by another name
     return (shared | {str(path) for path in Path(tempfile.gettempdir()).glob("launch_params_*")}) - held
