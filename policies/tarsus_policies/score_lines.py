@@ -19,6 +19,9 @@ def lines(figures: dict[str, Any]) -> dict[str, float | None]:
     for name in ("mean_lin_err", "mean_ang_err", "falls"):
         if name in figures:
             found[name] = figures[name]
+    if "stops" in figures:
+        found["told to stop: falls"] = figures["stops"]["falls"]
+        found["told to stop: drift"] = figures["stops"]["drift_m"]
     for part, title in (("pushes", "pushes"), ("arms", "pushes" + MOVING)):
         for gait, impulses in figures.get(part, {}).items():
             for impulse, row in impulses.items():

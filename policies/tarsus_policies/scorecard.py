@@ -24,7 +24,7 @@ from tarsus_policies.score_pool import Say, run_jobs
 from tarsus_policies.scorer import Score, command_row, load_for_trials
 from tarsus_policies.trial import ENGINES, STAND, Command, Conditions, Push, Run, ScoreSettings, axis_grid, run_trial
 
-PARTS = ("tracking", "dead_zone", "pushes", "arms", "robustness")
+PARTS = ("tracking", "dead_zone", "stops", "pushes", "arms", "robustness")
 WALK: Command = (0.5, 0.0, 0.0)
 GAITS: dict[str, Command] = {"walk": WALK, "stand": STAND}
 FOLLOWED = 0.5
@@ -56,6 +56,16 @@ class CardSettings:
     directions: int = 8
     push_s: float = 6.0
     """of the command, with the push 2 s after it came"""
+    stop_commands: tuple[Command, ...] = (
+        *axis_grid((-0.3, 0.5, 1.0), (0.5,), (1.0,)),
+        (0.3, 0.0, 0.4),
+        (0.3, 0.0, -0.4),
+    )
+    """from which the robot is told to stop"""
+    stops: int = 4
+    """from each of them, at another point of the step each"""
+    stop_s: float = 10.0
+    """of each, the command going to zero after 2 s and a bit"""
     brief: tuple[Command, ...] = axis_grid((0.0, -0.3, 0.5), (0.2,), (0.5,))
     """commands of the robustness trials"""
 
@@ -151,6 +161,8 @@ def plan(settings: CardSettings, engine: str) -> list[Job]:
         jobs += _track(settings, "more", [c for c in settings.more_commands if c not in score.commands], base)
     if "dead_zone" in settings.parts:
         jobs += _slow(settings, "dead_zone", base)
+    if "stops" in settings.parts:
+        jobs += _stops(settings, base)
     if "pushes" in settings.parts:
         jobs += _pushes(settings, "pushes", base)
     if "arms" in settings.parts:
@@ -185,6 +197,12 @@ def _pushes(settings: CardSettings, part: str, base: Conditions) -> Iterable[Job
                 yield Job(part, (gait, impulse, k), command, k, settings.push_s, replace(base, push=push))
 
 
+def _stops(settings: CardSettings, base: Conditions) -> Iterable[Job]:
+    for command in settings.stop_commands:
+        for k in range(settings.stops):
+            yield Job("stops", command, command, k, settings.stop_s, replace(base, stop_at_s=2.0 + 0.1 * k))
+
+
 def summarise(done: list[tuple[Job, Run]], contract: PolicyContract) -> dict[str, Any]:
     """Turn one engine's trials into figures."""
     found = _followed(done, ("tracking", "more"), "dead_zone", contract)
@@ -194,6 +212,9 @@ def summarise(done: list[tuple[Job, Run]], contract: PolicyContract) -> dict[str
     found["mean_ang_err"] = _mean([row["err_wz"] for row in rows])
     found["falls"] = sum(row["falls"] for row in rows)
     found["economy"] = _economy([r for j, r in done if j.part == "tracking" and j.command == WALK])
+    stops = [(j, r) for j, r in done if j.part == "stops"]
+    if stops:
+        found["stops"] = _stopped(stops)
     moving = _followed(done, ("arms tracking",), "arms dead_zone", contract)
     if moving["tracking"]:
         found["moving_arms"] = moving
@@ -272,6 +293,17 @@ def _survived(done: list[tuple[Job, Run]]) -> dict[str, Any]:
         ]
         found[f"{impulse:g}"] = {"survived": sum(stood), "of": len(stood), "fell_deg": lost}
     return found
+
+
+def _stopped(done: list[tuple[Job, Run]]) -> dict[str, Any]:
+    """Who was told to stop: runs, falls and from which commands, and how far those went who did not fall."""
+    fell = [j.command for j, r in done if r.fell_at_s is not None]
+    return {
+        "runs": len(done),
+        "falls": len(fell),
+        "fell_from": [list(command) for command in dict.fromkeys(fell)],
+        "drift_m": max((r.drift_m for _, r in done if r.fell_at_s is None), default=None),
+    }
 
 
 def _economy(runs: list[Run]) -> dict[str, float]:

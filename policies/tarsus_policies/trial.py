@@ -120,6 +120,12 @@ class Conditions:
     arms: bool = False
     """the arms move at random, if the policy does not drive them"""
     push: Push | None = None
+    stop_at_s: float | None = None
+    """after the command came, it is zero again: the robot has to halt; None for never"""
+
+
+HALT_S = 1.0
+"""after the command came to zero: from there on a robot that halts may not drift"""
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ class Run:
     fell_at_s: float | None
     """time since the world was made, None if it never fell"""
     drift_m: float
-    """largest horizontal distance from where it stood when the command came"""
+    """largest horizontal distance from where it stood when the command came, or ``HALT_S`` after it was told to stop"""
     economy: dict[str, float] = field(default_factory=dict, compare=False)
     """power_w: positive mechanical power, mean; cost_of_transport: that power over weight and speed, where it moves;
     saturation: share of joints and time at the effort limit; slip_mps: mean horizontal speed of feet that carry
@@ -184,6 +190,8 @@ def run_trial(
         )
     rng = np.random.default_rng(seed)
     stand, settle, end = (round(t / period) for t in (settings.stand_s, settings.settle_s, settings.seconds))
+    stop = end if conditions.stop_at_s is None else round(conditions.stop_at_s / period)
+    halted = stop + round(HALT_S / period)
     late = round(conditions.delay_s / settings.physics_dt_s)
     velocities, yaws, drift, fell_at = [], [], 0.0, None
     with _world(robot, settings, conditions, rng) as world:
@@ -201,11 +209,11 @@ def run_trial(
         economy = Economy(world, interface)
         sent: deque[JointCommand] = deque(maxlen=late + 1)
         for k in range(stand + end):
-            wanted = np.array([command if k >= stand else STAND])
+            wanted = np.array([command if stand <= k < stand + stop else STAND])
             if record is not None:
                 record(state, truth)
-            if k == stand:
-                start = truth.position_base_in_world[0]
+            if k in (stand, stand + halted):
+                start, drift = truth.position_base_in_world[0], 0.0
             push = conditions.push
             if push is not None and k == stand + round(push.at_s / period):
                 angle = np.radians(push.direction_deg) + yaw_from_quat(state.orientation_base_to_world)[0]

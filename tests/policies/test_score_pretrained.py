@@ -32,6 +32,7 @@ def test_scorecard_is_good_enough_to_ship(contract: PolicyContract) -> None:
     assert card["falls"] == 0
     assert card["mean_lin_err"] <= 0.10
     assert card["stand_drift_m"] <= 0.05
+    assert all(figures["stops"]["falls"] == 0 for figures in card["engines"].values())
 
 
 def test_it_walks_as_its_scorecard_says(contract: PolicyContract) -> None:

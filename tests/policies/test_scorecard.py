@@ -99,6 +99,27 @@ def test_pushes_are_counted_and_their_directions_named(contract: Any) -> None:
     assert found["stand"] == {"20": {"survived": 8, "of": 8, "fell_deg": []}}
 
 
+def test_stops_count_falls_and_the_drift_of_those_who_stand(contract: Any) -> None:
+    def stopped(command: Command, k: int, fell: float | None, drift: float) -> tuple[Job, Run]:
+        told = Job("stops", command, command, k, 8.0, Conditions(stop_at_s=2.0 + 0.1 * k))
+        return told, replace(run(command, command, fell), drift_m=drift)
+
+    done = [stopped(WALK, 0, None, 0.02), stopped(WALK, 1, 4.0, 0.7), stopped(FAST, 0, None, 0.04)]
+    found = summarise(done, contract)["stops"]
+    assert found == {"runs": 3, "falls": 1, "fell_from": [[0.5, 0.0, 0.0]], "drift_m": 0.04}
+    assert lines({"stops": found}) == {"told to stop: falls": 1.0, "told to stop: drift": 0.04}
+    assert summarise(done[1:2], contract)["stops"]["drift_m"] is None
+
+
+def test_plan_stops_from_each_command_at_other_points_of_the_step() -> None:
+    jobs = [
+        j for j in plan(CardSettings(parts=("stops",), stop_commands=(WALK, FAST)), "pybullet") if j.part == "stops"
+    ]
+    assert [(j.command, j.conditions.stop_at_s) for j in jobs] == [
+        (c, pytest.approx(2.0 + 0.1 * k)) for c in (WALK, FAST) for k in range(4)
+    ]
+
+
 def test_plan_pushes_from_every_side_in_both_engines() -> None:
     jobs = plan(CardSettings(parts=("pushes",), impulses_ns=(20.0, 40.0)), "mujoco")
     pushes = [j for j in jobs if j.part == "pushes"]
@@ -193,7 +214,10 @@ def test_merit_and_comparison() -> None:
 
 BRIEF = CardSettings(
     ScoreSettings(commands=(STAND, WALK), seconds=0.4, settle_s=0.2, stand_s=0.1, seeds=1),
-    parts=("tracking", "dead_zone", "pushes", "arms", "robustness"),
+    parts=("tracking", "dead_zone", "stops", "pushes", "arms", "robustness"),
+    stop_commands=(WALK,),
+    stops=1,
+    stop_s=0.4,
     more_commands=(FAST,),
     arm_commands=(STAND,),
     dead_zone_mps=(0.1,),
@@ -208,11 +232,11 @@ def test_a_whole_card_is_measured_in_both_engines_and_again_the_same(tmp_path: P
     file = parse_policy(make_policy_bytes(load_robot("g1")))
     said: list[tuple[int, int]] = []
     first = measure(file, BRIEF, 2, lambda done, total: said.append((done, total))).as_dict()
-    jobs = 2 * (3 + 2 + 4 + (1 + 2 + 4) + 6)
+    jobs = 2 * (3 + 2 + 1 + 4 + (1 + 2 + 4) + 6)
     assert said[-1] == (jobs, jobs)
     assert set(first["engines"]) == {"pybullet", "mujoco"}
     for figures in first["engines"].values():
-        assert {"tracking", "dead_zone", "pushes", "arms", "robustness", "economy"} <= set(figures)
+        assert {"tracking", "dead_zone", "stops", "pushes", "arms", "robustness", "economy"} <= set(figures)
         assert {"tracking", "dead_zone", "stand_drift_m"} == set(figures["moving_arms"])
         assert set(figures["economy"]) >= {"power_w", "saturation", "slip_mps", "action_rate_rps"}
     assert first["difference"]
