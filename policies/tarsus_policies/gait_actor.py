@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from rsl_rl.models import MLPModel
+from rsl_rl.modules.distribution import GaussianDistribution
 from tensordict import TensorDict
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
@@ -58,6 +60,15 @@ class SymmetricActor(nn.Module):
         return mean + self.reference(observation)
 
 
+class RestingGaussian(GaussianDistribution):
+    """Gaussian with one standard deviation for each action, which can be smaller for some of the robots."""
+
+    def update_with(self, mean: Tensor, share: Tensor) -> None:
+        """As ``update``, with a factor (n, 1) on the standard deviation."""
+        self.update(mean)
+        self._distribution = Normal(mean, self.std * share)
+
+
 class GaitActor(MLPModel):
     """rsl_rl actor model around ``SymmetricActor``."""
 
@@ -66,6 +77,7 @@ class GaitActor(MLPModel):
     ) -> None:
         """Build it; ``head`` among the options holds contract, reference and output_scale."""
         head = options.pop("head")
+        self.rest_std = float(head["rest_std"])
         super().__init__(obs, obs_groups, obs_set, output_dim, **options)
         last = [m for m in self.mlp.modules() if isinstance(m, nn.Linear)][-1]
         with torch.no_grad():  # start at the reference gait
@@ -77,10 +89,17 @@ class GaitActor(MLPModel):
         self, obs: TensorDict, masks: Tensor | None = None, hidden_state: Any = None, stochastic_output: bool = False
     ) -> Tensor:
         """Return the mean action, or a sample around it."""
-        mean = self.body(torch.cat([obs[g] for g in self.obs_groups], dim=-1))
+        observation = torch.cat([obs[g] for g in self.obs_groups], dim=-1)
+        mean = self.body(observation)
         if self.distribution is None or not stochastic_output:
             return mean
-        self.distribution.update(mean)
+        if self.rest_std == 1.0:
+            self.distribution.update(mean)
+        else:
+            assert isinstance(self.distribution, RestingGaussian)
+            start = self.body.reference.phase_start
+            rests = (observation[:, start : start + 2] == 0.0).all(dim=1, keepdim=True)
+            self.distribution.update_with(mean, torch.where(rests, self.rest_std, 1.0))
         return self.distribution.sample()
 
     def export_module(self) -> nn.Module:
@@ -128,10 +147,15 @@ def actor_options(contract: PolicyContract, reference: GaitReference, ppo: Any) 
         "activation": "elu",
         "obs_normalization": True,
         "distribution_cfg": {
-            "class_name": "GaussianDistribution",
+            "class_name": RestingGaussian,
             "init_std": ppo.init_std,
             "std_type": "log",
             "std_range": (ppo.least_std, 1.0),
         },
-        "head": {"contract": contract, "reference": reference, "output_scale": ppo.output_scale},
+        "head": {
+            "contract": contract,
+            "reference": reference,
+            "output_scale": ppo.output_scale,
+            "rest_std": ppo.rest_std,
+        },
     }

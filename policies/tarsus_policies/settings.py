@@ -55,6 +55,9 @@ class PpoSettings:
     init_std: float = 0.15
     """of the action, in its own unit"""
     least_std: float = 0.02
+    rest_std: float = 1.0
+    """factor on the noise of robots whose gait clock rests: with much of it nobody stands for long, and that a robot
+    leans over slowly is never met"""
     output_scale: float = 0.25
     """factor on the network's output, so that a unit of it is a quarter of the action's"""
 
@@ -235,6 +238,7 @@ def check(settings: TrainSettings) -> None:
         ("ppo.anneal_from", p.anneal_from, 0.0 <= p.anneal_from < 1.0, "in [0, 1)"),
         ("ppo.anneal_to", p.anneal_to, 0.0 < p.anneal_to <= 1.0, "in (0, 1]"),
         ("ppo.init_std", p.init_std, p.init_std > 0.0, "positive"),
+        ("ppo.rest_std", p.rest_std, 0.0 < p.rest_std <= 1.0, "in (0, 1]"),
         ("ppo.last_std", p.last_std, p.last_std > 0.0, "positive"),
         ("ppo.actor_hidden", p.actor_hidden, _sizes(p.actor_hidden), "a list of positive sizes"),
         ("ppo.critic_hidden", p.critic_hidden, _sizes(p.critic_hidden), "a list of positive sizes"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tensordict import TensorDict
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import ConfigError
@@ -180,3 +181,18 @@ def test_driving_one_leg_alone_is_refused() -> None:
     contract = walk_contract(WalkConfig(driven="left_leg"))
     with pytest.raises(ConfigError, match="mirror image 'right_hip_pitch_joint' is not"):
         action_mirror(contract, ROBOT)
+
+
+def test_robots_at_rest_explore_less_and_all_others_as_ever() -> None:
+    torch.manual_seed(0)
+    actor = fresh_actor(CONTRACT, GaitReference(), PpoSettings(init_std=0.2, rest_std=0.25))
+    both = torch.cat([_observation(0.0, 0.0, (0.0, 0.0, 0.0)), _observation(0.0, 1.0, (0.0, 0.0, 0.0))])
+    actor(TensorDict({"policy": both}, batch_size=[2]), stochastic_output=True)
+    torch.testing.assert_close(actor.output_std, torch.tensor([[0.05], [0.2]]).expand(2, 12))
+    # the log density of the mean: - 12 (ln std + ln(2 pi) / 2)
+    density = actor.get_output_log_prob(actor.output_mean)
+    expected = -12.0 * (torch.log(torch.tensor([0.05, 0.2])) + 0.9189385)
+    torch.testing.assert_close(density, expected)
+    plain = fresh_actor(CONTRACT, GaitReference(), PpoSettings(init_std=0.2))
+    plain(TensorDict({"policy": both}, batch_size=[2]), stochastic_output=True)
+    torch.testing.assert_close(plain.output_std, torch.full((2, 12), 0.2))
