@@ -114,10 +114,15 @@ class HealthMonitor:
         return True
 
     @property
+    def _silence(self) -> str:
+        """Who has fallen silent, one sentence; empty if nobody."""
+        return self._motors_silent or self._battery_silent
+
+    @property
     def obstacle(self) -> str:
         """Why the robot may not be armed, one sentence; empty if it may."""
-        if self._motor_fault or self._motors_silent or self._battery_silent:
-            return self._motor_fault or self._motors_silent or self._battery_silent
+        if self._motor_fault or self._silence:
+            return self._motor_fault or self._silence
         if self.battery_share < self.config.battery_arm_share:
             return (
                 f"The battery is at {self.battery_share:.0%}, below {self.config.battery_arm_share:.0%}: "
@@ -133,8 +138,8 @@ class HealthMonitor:
     @property
     def warning(self) -> str:
         """What the operator should know, one sentence; empty if nothing."""
-        if self._motors_silent or self._battery_silent:
-            return self._motors_silent or self._battery_silent
+        if self._silence:
+            return self._silence
         if self.battery_share < self.config.battery_arm_share:
             return f"The battery is at {self.battery_share:.0%}: the robot sits at {self.config.battery_sit_share:.0%}."
         if (self.effort_scale < 1.0).any():

@@ -75,7 +75,7 @@ class GaitActor(MLPModel):
     def __init__(
         self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
     ) -> None:
-        """Build it; ``head`` among the options holds contract, reference and output_scale."""
+        """Build it; ``head`` among the options holds contract, reference, output_scale and rest_std."""
         head = options.pop("head")
         self.rest_std = float(head["rest_std"])
         super().__init__(obs, obs_groups, obs_set, output_dim, **options)
@@ -93,13 +93,10 @@ class GaitActor(MLPModel):
         mean = self.body(observation)
         if self.distribution is None or not stochastic_output:
             return mean
-        if self.rest_std == 1.0:
-            self.distribution.update(mean)
-        else:
-            assert isinstance(self.distribution, RestingGaussian)
-            start = self.body.reference.phase_start
-            rests = (observation[:, start : start + 2] == 0.0).all(dim=1, keepdim=True)
-            self.distribution.update_with(mean, torch.where(rests, self.rest_std, 1.0))
+        assert isinstance(self.distribution, RestingGaussian)
+        start = self.body.reference.phase_start
+        rests = (observation[:, start : start + 2] == 0.0).all(dim=1, keepdim=True)
+        self.distribution.update_with(mean, torch.where(rests, self.rest_std, 1.0))
         return self.distribution.sample()
 
     def export_module(self) -> nn.Module:

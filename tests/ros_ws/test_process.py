@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers.domain import own_domain
 from helpers.policies import make_policy
-from rclpy.context import Context
+from helpers.ros import Ros
 from rclpy.node import Node
 
 from tarsus_core.robot_model import load_robot
@@ -96,29 +96,20 @@ def test_it_says_farewell_and_leaves_no_shared_memory(environment: dict[str, str
     """The process ends without the libraries' destructors: what they leave to others is tidied up before."""
     code = NODE.replace('print("up", flush=True)', 'self.publisher = self.create_publisher(String, "word", 1)')
     code = "from std_msgs.msg import String\n" + code
-    context = Context()
-    context.init(domain_id=int(environment["ROS_DOMAIN_ID"]))
+    session = Ros(int(environment["ROS_DOMAIN_ID"]))
     try:
-        node = Node("ear", context=context)
+        node = session.node(Node, "ear")
         with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as process:
-            wait_for(lambda: node.count_publishers("word") == 1, "its publisher")
+            session.spin_until(lambda: node.count_publishers("word") == 1, 30.0, "its publisher")
             maps = Path(f"/proc/{process.pid}/maps").read_text().split()
             shared = {word for word in maps if word.startswith("/dev/shm/fastrtps_") and "port" not in word}
             assert shared
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
-        wait_for(lambda: node.count_publishers("word") == 0, "its farewell", 5.0)  # its lease lasts 10 s
-        node.destroy_node()
+        session.spin_until(lambda: node.count_publishers("word") == 0, 5.0, "its farewell")  # its lease lasts 10 s
     finally:
-        context.try_shutdown()
+        session.close()
     assert not [path for path in shared if Path(path).exists()]
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"
-        time.sleep(0.01)
 
 
 def test_ctrl_c_again_and_again_until_the_process_has_ended_changes_nothing(environment: dict[str, str]) -> None:
