@@ -106,6 +106,11 @@ def train(
         check_gate(settings, until_gate)
         if init_from is not None:
             initial = _start_of(init_from, settings)
+        elif settings.ppo.keep_standing:
+            raise ConfigError(
+                "ppo.keep_standing keeps how the policy of another run stands, and none is given: "
+                "train one with 'tarsus train walk', and add --init-from RUN."
+            )
         folder = RunFolder(run or Path("runs") / f"{Path(task).stem}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder.create(settings)
     if our_choice and (more := fitting(settings.robots)) > settings.workers > 0:
@@ -114,14 +119,15 @@ def train(
 
 
 def _start_of(init_from: Path, settings: TrainSettings) -> dict[str, Any]:
-    """Read the networks of another run, widened where the settings drive more joints."""
+    """Read the networks of another run, widened where the settings drive more joints or keep how it stands."""
     from tarsus_policies.run_folder import RunFolder
-    from tarsus_policies.transfer import widened
+    from tarsus_policies.transfer import standing, widened
     from tarsus_sim.walk_contract import walk_contract
 
     source = RunFolder(init_from)
     before = walk_contract(source.settings().task)
-    return widened(source.load(), before, walk_contract(settings.task))
+    content = widened(source.load(), before, walk_contract(settings.task))
+    return standing(content) if settings.ppo.keep_standing else content
 
 
 def check_gate(settings: TrainSettings, wanted: bool) -> None:

@@ -38,14 +38,27 @@ class MirrorMap(nn.Module):
 
 
 class SymmetricActor(nn.Module):
-    """action(o) = reference(o) + s/2 (f(o) + M f(M o)): equivariant, so that left and right are learned once."""
+    """action(o) = reference(o) + s/2 (f(o) + M f(M o)): equivariant, so that left and right are learned once.
 
-    def __init__(self, normalizer: nn.Module, mlp: nn.Module, head: dict[str, Any]) -> None:
+    f is one network, or two: a second one that acts while the gait clock rests, which the mirror does not change.
+    """
+
+    def __init__(
+        self,
+        normalizer: nn.Module,
+        mlp: nn.Module,
+        head: dict[str, Any],
+        standing: tuple[nn.Module, nn.Module] | None = None,
+    ) -> None:
+        """Put it together; ``standing``: normaliser and network for the time the gait clock rests."""
         super().__init__()
         contract: PolicyContract = head["contract"]
         robot = load_robot(contract.robot)
         self.normalizer = normalizer
         self.mlp = mlp
+        self.stands = standing is not None
+        if standing is not None:
+            self.standing_normalizer, self.standing_mlp = standing
         self.reference = ReferenceGait(contract, head["reference"])
         self.observation_mirror = MirrorMap(observation_mirror(contract, robot))
         self.action_mirror = MirrorMap(action_mirror(contract, robot))
@@ -54,10 +67,21 @@ class SymmetricActor(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """Return the mean action (n, action_size) of observations (n, observation_size)."""
         both = torch.cat([observation, self.observation_mirror(observation)], dim=0)
-        out = self.mlp(self.normalizer(both))
-        count = observation.shape[0]
-        mean = (out[:count] + self.action_mirror(out[count:])) * (0.5 * self.output_scale)
-        return mean + self.reference(observation)
+        out = self._equivariant(self.mlp(self.normalizer(both)))
+        if self.stands:
+            still = self._equivariant(self.standing_mlp(self.standing_normalizer(both)))
+            out = torch.where(self.rests(observation), still, out)
+        return out * (0.5 * self.output_scale) + self.reference(observation)
+
+    def rests(self, observation: Tensor) -> Tensor:
+        """(n, 1) whether the gait clock rests in observations (n, observation_size)."""
+        start = self.reference.phase_start
+        return torch.abs(observation[:, start : start + 2]).sum(dim=1, keepdim=True) <= 0.0
+
+    def _equivariant(self, both: Tensor) -> Tensor:
+        """Add the outputs (n, action_size) for observations and, mirrored back, those for mirrored ones."""
+        count = both.shape[0] // 2
+        return both[:count] + self.action_mirror(both[count:])
 
 
 class RestingGaussian(GaussianDistribution):
@@ -75,7 +99,7 @@ class GaitActor(MLPModel):
     def __init__(
         self, obs: TensorDict, obs_groups: dict[str, list[str]], obs_set: str, output_dim: int, **options: Any
     ) -> None:
-        """Build it; ``head`` among the options holds contract, reference, output_scale and rest_std."""
+        """Build it; ``head`` among the options holds contract, reference, output_scale, rest_std, keep_standing."""
         head = options.pop("head")
         self.rest_std = float(head["rest_std"])
         super().__init__(obs, obs_groups, obs_set, output_dim, **options)
@@ -83,7 +107,12 @@ class GaitActor(MLPModel):
         with torch.no_grad():  # start at the reference gait
             last.weight *= 0.01
             last.bias.zero_()
-        self.body = SymmetricActor(self.obs_normalizer, self.mlp, head)
+        standing = None
+        if head["keep_standing"]:  # what it is comes with a checkpoint, and stays
+            self.standing_normalizer = copy.deepcopy(self.obs_normalizer)
+            self.standing_mlp = copy.deepcopy(self.mlp).requires_grad_(False)
+            standing = self.standing_normalizer, self.standing_mlp
+        self.body = SymmetricActor(self.obs_normalizer, self.mlp, head, standing)
 
     def forward(
         self, obs: TensorDict, masks: Tensor | None = None, hidden_state: Any = None, stochastic_output: bool = False
@@ -94,9 +123,7 @@ class GaitActor(MLPModel):
         if self.distribution is None or not stochastic_output:
             return mean
         assert isinstance(self.distribution, RestingGaussian)
-        start = self.body.reference.phase_start
-        rests = (observation[:, start : start + 2] == 0.0).all(dim=1, keepdim=True)
-        self.distribution.update_with(mean, torch.where(rests, self.rest_std, 1.0))
+        self.distribution.update_with(mean, torch.where(self.body.rests(observation), self.rest_std, 1.0))
         return self.distribution.sample()
 
     def export_module(self) -> nn.Module:
@@ -154,5 +181,6 @@ def actor_options(contract: PolicyContract, reference: GaitReference, ppo: Any) 
             "reference": reference,
             "output_scale": ppo.output_scale,
             "rest_std": ppo.rest_std,
+            "keep_standing": ppo.keep_standing,
         },
     }

@@ -1,6 +1,6 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of one run as the start of another, whose policy drives more joints."""
+"""Networks of one run as the start of another, whose policy drives more joints or keeps how it stands."""
 
 from __future__ import annotations
 
@@ -44,6 +44,26 @@ def widened(content: dict[str, Any], before: PolicyContract, now: PolicyContract
     if "explored_log_std" in content:
         wide["explored_log_std"] = _spread(content["explored_log_std"], 0, actions, now.action_size, math.log(NEW_STD))
     return wide
+
+
+def standing(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint whose actor has a second network for standing (``ppo.keep_standing``): the one it had.
+
+    Args:
+        content: a checkpoint; one whose actor has two networks already is returned as it is.
+    """
+    actor: dict[str, Tensor] = content["actor_state_dict"]
+    if any(name.startswith("standing_mlp.") for name in actor):
+        return content
+    modules = {"mlp": "standing_mlp", "obs_normalizer": "standing_normalizer"}
+    both = {"body.mlp": "body.standing_mlp", "body.normalizer": "body.standing_normalizer"} | modules
+    copies = {
+        f"{copy}.{name.removeprefix(module + '.')}": value.clone()
+        for module, copy in both.items()
+        for name, value in actor.items()
+        if name.startswith(module + ".")
+    }
+    return {**content, "actor_state_dict": {**actor, **copies}}
 
 
 def _comes_in(before: PolicyContract, now: PolicyContract) -> bool:

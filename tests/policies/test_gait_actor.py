@@ -86,14 +86,17 @@ def test_the_rate_of_the_clock_is_the_same_in_the_mirror_and_zero_in_the_referen
     assert both[0][0, 12] == 0.0 and both[1].abs().max() > 0.5
 
 
+@pytest.mark.parametrize("standing", [False, True], ids=["one", "two"])
 @pytest.mark.parametrize("contract", [CONTRACT, HURRYING, FEELING], ids=["fixed", "hurrying", "feeling"])
 @pytest.mark.parametrize("reference", [GaitReference(), BALANCE], ids=["plain", "balance"])
-def test_the_actor_is_exactly_equivariant(contract: PolicyContract, reference: GaitReference) -> None:
+def test_the_actor_is_exactly_equivariant(contract: PolicyContract, reference: GaitReference, standing: bool) -> None:
     torch.manual_seed(0)
-    actor = fresh_actor(contract, reference, PpoSettings())
+    actor = fresh_actor(contract, reference, PpoSettings(keep_standing=standing))
     for parameter in actor.parameters():  # the fresh head is nearly zero
         torch.nn.init.normal_(parameter, std=0.3)
     observation = torch.rand(64, contract.observation_size) * 2.0 - 1.0
+    phase = contract.place("gait_phase")[0]
+    observation[:32, phase : phase + 2] = 0.0
     body = actor.export_module()
     with torch.no_grad():
         there = body(body.observation_mirror(observation))
@@ -181,6 +184,28 @@ def test_driving_one_leg_alone_is_refused() -> None:
     contract = walk_contract(WalkConfig(driven="left_leg"))
     with pytest.raises(ConfigError, match="mirror image 'right_hip_pitch_joint' is not"):
         action_mirror(contract, ROBOT)
+
+
+def test_another_network_acts_while_the_gait_clock_rests_and_does_not_learn() -> None:
+    actor = fresh_actor(CONTRACT, BALANCE, PpoSettings(keep_standing=True))
+    with torch.no_grad():
+        for value in (*actor.mlp.parameters(), *actor.standing_mlp.parameters()):
+            value.zero_()
+        last = len(actor.mlp) - 1
+        actor.get_parameter(f"mlp.{last}.bias").fill_(1.0)
+        actor.get_parameter(f"standing_mlp.{last}.bias").fill_(-2.0)
+    knee = JOINTS.index("left_knee_joint")
+    poses = _observation(0.0, 0.0, (0.0, 0.0, 0.0)), _observation(0.0, 1.0, (0.0, 0.0, 0.0))
+    reference = ReferenceGait(CONTRACT, BALANCE)
+    outputs = [(actor.body(pose) - reference(pose))[0, knee] for pose in poses]
+    # the knee is its own mirror image: half of twice the output, times the scale of 0.25
+    assert [float(output.detach()) for output in outputs] == pytest.approx([-0.5, 0.25])
+    sum(outputs).backward()
+    assert actor.get_parameter(f"standing_mlp.{last}.bias").grad is None
+    assert float(actor.get_parameter(f"mlp.{last}.bias").grad[knee]) == pytest.approx(0.125)
+    actor.train()
+    actor.update_normalization(TensorDict({"policy": torch.ones(4, 47)}, batch_size=[4]))
+    assert float(actor.obs_normalizer.count) == 4 and float(actor.standing_normalizer.count) == 0
 
 
 def test_robots_at_rest_explore_less_and_all_others_as_ever() -> None:

@@ -17,7 +17,7 @@ from tarsus_policies.gait_actor import fresh_actor
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.settings import TrainSettings, load_settings, load_task, task_settings
 from tarsus_policies.trainer import made_for
-from tarsus_policies.transfer import NEW_STD, widened
+from tarsus_policies.transfer import NEW_STD, standing, widened
 from tarsus_sim.walk_contract import walk_contract
 
 WALK = load_task("walk")
@@ -47,11 +47,12 @@ def test_the_old_joints_do_what_they_did_whatever_the_new_ones_read() -> None:
     content = _checkpoint(WALK, LEGS)
     old, new = fresh_actor(LEGS, WALK.reference, WALK.ppo), fresh_actor(WAIST, ROBUST.reference, ROBUST.ppo)
     old.load_state_dict(content["actor_state_dict"])
-    new.load_state_dict(widened(content, LEGS, WAIST)["actor_state_dict"])
+    new.load_state_dict(standing(widened(content, LEGS, WAIST))["actor_state_dict"])
     # 12 leg joints first, then 3 of the waist; the last action ends with the gait clock's rate
     assert (LEGS.observation_size, WAIST.observation_size) == (50, 59)
     kept = [*range(9), *range(9, 21), *range(24, 36), *range(39, 51), 54, *range(55, 59)]
     wide = torch.randn(5, 59)
+    wide[:2, 55:57] = 0.0  # two stand
     with torch.no_grad():
         before, after = old.export_module()(wide[:, kept]), new.export_module()(wide)
     torch.testing.assert_close(after[:, [*range(12), 15]], before, rtol=1e-5, atol=1e-5)
@@ -92,6 +93,27 @@ def test_a_run_starts_from_one_with_fewer_joints(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
     assert main(["train", "walk", "--run", third, "--init-from", second, *options]) == 2
     assert "trained for another action: it has waist_yaw_joint" in capsys.readouterr().err
+
+
+def test_who_stands_stands_as_before_whatever_is_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["robots=4", "workers=0", "ppo.steps_per_update=8", "ppo.epochs=2", "ppo.minibatches=1", "exam.gate=''"]
+    options = [word for setting in small for word in ("--set", setting)] + ["--quiet", "--steps"]
+    first, second, third = (str(tmp_path / name) for name in "abc")
+    assert main(["train", "walk", "--run", first, *options, "32"]) == 0
+    assert main(["train", "walk_robust", "--run", second, "--init-from", first, *options, "64"]) == 0
+    assert main(["train", "walk_robust", "--run", third, "--init-from", second, *options, "64"]) == 0
+    assert main(["train", "--resume", second, *options, "96"]) == 0
+    before = standing(widened(RunFolder(Path(first)).load(), LEGS, WAIST))["actor_state_dict"]
+    kept = [name for name in before if "standing_" in name]
+    assert len(kept) == 2 * (4 + 8)  # normaliser and four layers, each named twice
+    for run in (second, third):
+        after = RunFolder(Path(run)).load()["actor_state_dict"]
+        assert all(torch.equal(after[name], before[name]) for name in kept)
+        assert not torch.equal(after["mlp.0.weight"], before["mlp.0.weight"])
+    capsys.readouterr()
+    assert main(["train", "walk_robust", "--run", str(tmp_path / "d"), *options, "32"]) == 2
+    assert "and none is given: train one with 'tarsus train walk', and add --init-from RUN." in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_settings_file_says_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
