@@ -59,8 +59,8 @@ class PpoSettings:
     """factor on the noise of robots whose gait clock rests: with much of it nobody stands for long, and that a robot
     leans over slowly is never met"""
     keep_standing: bool = False
-    """while the gait clock rests the network of --init-from acts, as it was, and a second one learns to step: who learns
-    to be pushed forgets how to stand still"""
+    """while the gait clock rests the network of --init-from acts, as it was, and a second one learns to step: who
+    learns to be pushed forgets how to stand still"""
     output_scale: float = 0.25
     """factor on the network's output, so that a unit of it is a quarter of the action's"""
 
