@@ -60,6 +60,8 @@ class RobotModel:
     base_link: str
     torso_link: str
     imu_frame: str
+    camera_frame: str
+    """of the camera on the robot, x along its view and z up; empty for a robot without one"""
     foot_links: tuple[str, ...]
     sole_height_m: float
     """from a foot frame down to its sole"""
@@ -222,6 +224,7 @@ def _build(data: dict[str, Any]) -> RobotModel:
         base_link=frames["base"],
         torso_link=frames["torso"],
         imu_frame=frames["imu"],
+        camera_frame=str(frames.get("camera", "")),
         foot_links=tuple(frames["feet"]),
         sole_height_m=float(frames["sole_height"]),
         base_height_m=float(frames["base_height"]),

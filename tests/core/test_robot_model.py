@@ -71,7 +71,8 @@ def test_joints_are_those_of_the_urdf_in_the_order_of_the_robots_interface() -> 
 def test_links_and_frames_exist_in_the_urdf() -> None:
     tree = ElementTree.parse(ROBOT.urdf_path).getroot()
     links = {link.get("name") for link in tree.findall("link")}
-    assert {ROBOT.base_link, ROBOT.torso_link, ROBOT.imu_frame, *ROBOT.foot_links, *ROBOT.collision_capsules} <= links
+    assert {ROBOT.base_link, ROBOT.torso_link, ROBOT.imu_frame, ROBOT.camera_frame} <= links
+    assert {*ROBOT.foot_links, *ROBOT.collision_capsules} <= links
     children = {j.find("child").get("link") for j in tree.findall("joint")}  # type: ignore[union-attr]
     assert ROBOT.base_link not in children  # the base is the root
 

@@ -17,6 +17,7 @@ from helpers.ros import ros
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchError, LaunchPlan, load_plan
 from tarsus_edge.launcher.parameters import ParameterDocument
+from tarsus_nodes.camera_node import CameraNode
 from tarsus_nodes.lifecycle_manager_node import LifecycleManagerNode
 from tarsus_nodes.policy_node import PolicyNode
 from tarsus_nodes.sim_node import SimNode
@@ -32,6 +33,10 @@ NODES = {
     "watchdog": WatchdogNode,
     "lifecycle_manager": LifecycleManagerNode,
 }
+
+
+EXTRA = {"camera": CameraNode}
+"""nodes that are started where they are asked for"""
 
 
 def plan(**arguments: str) -> LaunchPlan:
@@ -60,6 +65,12 @@ def test_it_starts_the_nodes_on_one_policy_and_one_robot_and_their_manager() -> 
         assert values["lockstep"] is True
         assert values.get("robot") == (None if name == "watchdog" else "g1")
     assert nodes["policy"]["policy"] == nodes["supervisor"]["policy"] == "walk.onnx"
+
+
+def test_a_camera_comes_where_it_is_asked_for() -> None:
+    nodes = by_node(plan(robot="g1", camera="true"))
+    assert set(nodes) == set(NODES) | set(EXTRA)
+    assert nodes["camera"] == {"robot": "g1"}
 
 
 def test_arguments_become_parameters_of_their_type() -> None:
@@ -107,15 +118,17 @@ def test_every_argument_is_described() -> None:
         assert argument.get("description"), argument.get("name")
 
 
-@pytest.mark.parametrize("name", sorted(NODES))
+@pytest.mark.parametrize("name", sorted(NODES | EXTRA))
 def test_the_nodes_declare_every_parameter_that_they_are_given(name: str, tmp_path: Path) -> None:
-    given = by_node(plan())[name]
+    given = by_node(plan(camera="true"))[name]
     document = yaml.safe_load((LAUNCH / "params" / "sim.yaml").read_text(encoding="utf-8"))
     given = {**document[f"/**/{name}"]["ros__parameters"], **given}
     if "policy" in given:
         given["policy"] = str(make_policy(tmp_path / "p.onnx", load_robot("g1")))
     with ros() as session:
-        node = session.node(NODES[name], parameters={**given, "autostart": False} if "autostart" in given else given)
+        node = session.node(
+            (NODES | EXTRA)[name], parameters={**given, "autostart": False} if "autostart" in given else given
+        )
         for parameter, value in given.items():
             assert node.has_parameter(parameter), parameter
             assert type(node.get_parameter(parameter).value) is type(value), parameter

@@ -121,12 +121,13 @@ def test_bad_options_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_short_run_of_the_real_graph() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
     done = subprocess.run(
-        [*TARSUS, "bench", "loop", "--seconds", "3", "--json"],
+        [*TARSUS, "bench", "loop", "--seconds", "3", "--camera", "--json"],
         capture_output=True, text=True, timeout=180, env=environment, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["unsafe_commands"] == 0 and found["commands"] >= 100
+    assert found["camera_hz"] > 0.0
     for name in ("loop_latency_ms", "answer_latency_ms", "policy_ms", "supervisor_ms"):
         p50, p99, most = (found[name][key] for key in ("p50", "p99", "max"))
         assert 0.0 < p50 <= p99 <= most

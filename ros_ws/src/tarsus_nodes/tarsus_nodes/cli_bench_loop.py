@@ -73,9 +73,15 @@ class LoopBench(Session):
             "supervisor_ms": self._latency("supervisor", "state to command"),
             "commands": commands.heard,
             "unsafe_commands": commands.unsafe,
+            "camera_hz": self._camera_hz(),
             "falls": result["falls"],
             "damped": operator.reason,
         }
+
+    def _camera_hz(self) -> float | None:
+        """Pictures a second, in the last one; None without the camera."""
+        view = self._view.nodes.get("camera")
+        return None if view is None else float(view.values.get("pictures [Hz]", "0"))
 
     def _latency(self, node: str, name: str) -> dict[str, float | None]:
         """What a node says of itself."""
@@ -91,6 +97,7 @@ def loop(
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE.onnx", help="Policy; the one that ships if not given.")
     ] = None,
+    camera: Annotated[bool, typer.Option("--camera", help="The camera on the robot sees, at 10 Hz.")] = False,
     rt_priority: Annotated[
         int,
         typer.Option(
@@ -114,7 +121,8 @@ def loop(
         lockstep=False,
     )  # fmt: skip
     with simulation_domain() as domain:
-        plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), "patience_s": "0.0"})
+        arguments = {"patience_s": "0.0", "camera": str(camera).lower()}
+        plan = load_plan(find_launch_file("sim"), {**launch_arguments(request, None), **arguments})
         realtime = Realtime.granted(rt_priority) if rt_priority else Realtime()
         plan = plan.with_parameters(**realtime.parameters())
         with Display() as display:
@@ -148,6 +156,7 @@ def _table(found: dict[str, Any]) -> Table:
         ("deadlines missed", str(found["deadline_misses"])),
         ("real-time factor", f"{found['real_time_factor']:.3f}"),
         ("commands, of them unsafe", f"{found['commands']}, {found['unsafe_commands']}"),
+        ("pictures of the camera [Hz]", "-" if found["camera_hz"] is None else f"{found['camera_hz']:.1f}"),
         ("damped", found["damped"] or "no"),
         ("SCHED_FIFO priority", str(found["rt_priority"] or "none")),
         ("memory locked", "yes" if found["rt_lock_memory"] else "no"),

@@ -46,6 +46,10 @@ CLOCK_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE
 """Simulated time (clock): the newest counts."""
 
 
+NEWEST_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+"""A subscription to what is published for somebody else, of which the newest is enough."""
+
+
 TRUTH_QOS = _profile(2000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 """Ground truth: what is measured from it must not depend on how busy the one is that measures; 40 s of it wait."""
 

@@ -1,0 +1,157 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the camera on the robot sees: colour and depth, from a scene of its own that is posed by states.
+
+It is rendered apart from the physics: a picture takes tens of milliseconds, which no physics step may wait for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import pybullet
+import pybullet_data
+from numpy.typing import NDArray
+
+from tarsus_core.errors import ConfigError
+from tarsus_core.robot_model import RobotModel
+from tarsus_core.urdf_elements import link_name, origin_pose
+from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A pinhole camera without distortion; by default a quarter of the resolution of a RealSense D435's colour image.
+
+    Field of view and range are those of Intel's data sheet of the D400 series: 69.4 degrees across, 42.5 high.
+    """
+
+    width: int = 320
+    height: int = 180
+    field_of_view_deg: float = 69.4
+    """horizontal"""
+    near_m: float = 0.1
+    far_m: float = 10.0
+    """what is farther has no depth"""
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length in pixels, the same in both directions: (width / 2) / tan(field of view / 2)."""
+        return 0.5 * self.width / math.tan(math.radians(self.field_of_view_deg) / 2.0)
+
+    def intrinsics(self) -> Array:
+        """(3, 3) camera matrix K of ``sensor_msgs/CameraInfo``; pixels are counted as in OpenCV.
+
+        TinyRenderer looks through a corner of each pixel, not its middle: half a pixel right and above of the middle of
+        the picture is where the axis goes (a test finds it so, from the depth of the floor).
+        """
+        f = self.focal_px
+        return np.array([[f, 0.0, 0.5 * self.width], [0.0, f, 0.5 * self.height - 1.0], [0.0, 0.0, 1.0]])
+
+    def check(self) -> None:
+        """Refuse a camera that cannot be.
+
+        Raises:
+            ConfigError: naming the value.
+        """
+        for name, value, least, most in (
+            ("width", self.width, 16, 1920),
+            ("height", self.height, 16, 1080),
+            ("field of view", self.field_of_view_deg, 10.0, 150.0),
+        ):
+            if not least <= value <= most:
+                raise ConfigError(f"The camera's {name} is {value:g}: give {least:g} to {most:g}.")
+
+
+class MountedCamera:
+    """Renders what the robot's camera sees of itself and of a chequered floor; headless (TinyRenderer)."""
+
+    def __init__(self, robot: RobotModel, model: CameraModel | None = None) -> None:
+        """Load the robot with its meshes in a client of its own.
+
+        Raises:
+            ConfigError: for a robot without a camera, or a camera that cannot be.
+        """
+        self.model = model or CameraModel()
+        self.model.check()
+        if not robot.camera_frame:
+            raise ConfigError(f"Robot '{robot.name}' has no camera: name its frame in the robot file (frames: camera).")
+        urdf = ElementTree.parse(robot.urdf_path).getroot()
+        link, self._rotation, self._offset = moving_parent(urdf, robot.camera_frame)
+        self._world = PyBulletWorld(robot, WorldConfig(visuals=True, accelerometer=False))
+        self._client, self._body = self._world.handle()
+        pybullet.loadURDF(pybullet_data.getDataPath() + "/plane.urdf", physicsClientId=self._client)
+        links = [
+            pybullet.getJointInfo(self._body, joint, physicsClientId=self._client)[12].decode()
+            for joint in range(pybullet.getNumJoints(self._body, physicsClientId=self._client))
+        ]
+        self._link = links.index(link)
+        m = self.model
+        high = math.degrees(2.0 * math.atan(0.5 * m.height / m.focal_px))
+        self._projection = pybullet.computeProjectionMatrixFOV(high, m.width / m.height, m.near_m, m.far_m)
+
+    def render(
+        self, position: Array, orientation: Array, joint_names: tuple[str, ...], joint_position: Array
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return colour (height, width, 3) RGB, and depth (height, width) in m along the view.
+
+        Depth beyond the range is infinite (REP-118).
+
+        Args:
+            position: (3,) m, of the base link in the world.
+            orientation: (4,) xyzw, of the base link in the world.
+            joint_names: of the joints told.
+            joint_position: their angles in rad.
+        """
+        self._world.set_pose(position, orientation, joint_names, joint_position)
+        eye, axes = self.pose()
+        view = pybullet.computeViewMatrix(eye.tolist(), (eye + axes[:, 0]).tolist(), axes[:, 2].tolist())
+        m = self.model
+        _, _, colour, buffer, _ = pybullet.getCameraImage(
+            m.width,
+            m.height,
+            view,
+            self._projection,
+            lightDirection=[2.0, 2.0, 5.0],
+            shadow=0,
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            renderer=pybullet.ER_TINY_RENDERER,
+            physicsClientId=self._client,
+        )
+        rgb = np.reshape(np.asarray(colour, dtype=np.uint8), (m.height, m.width, 4))[..., :3]
+        # from OpenGL's depth buffer, which is linear in 1 / depth: 0 at near, 1 at far
+        share = np.reshape(np.asarray(buffer, dtype=np.float64), (m.height, m.width))
+        depth = m.far_m * m.near_m / (m.far_m - (m.far_m - m.near_m) * share)
+        return rgb, np.where(depth < 0.999 * m.far_m, depth, np.inf).astype(np.float32)
+
+    def pose(self) -> tuple[Array, Array]:
+        """Where the camera is: position (3,) in m, and its axes as columns (3, 3), both in the world."""
+        state = pybullet.getLinkState(self._body, self._link, computeForwardKinematics=1, physicsClientId=self._client)
+        axes = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
+        return np.asarray(state[4]) + axes @ self._offset, axes @ self._rotation
+
+    def close(self) -> None:
+        """Close the scene."""
+        self._world.close()
+
+
+def moving_parent(root: ElementTree.Element, frame: str) -> tuple[str, Array, Array]:
+    """Return the link that carries a frame behind fixed joints; the frame has rotation (3, 3) and offset (3,) m in it.
+
+    Raises:
+        ConfigError: for a frame that the URDF does not have.
+    """
+    if frame not in {link.get("name") for link in root.findall("link")}:
+        raise ConfigError(f"The URDF has no link '{frame}': mend the robot file (frames: camera).")
+    above = {link_name(joint, "child"): joint for joint in root.findall("joint")}
+    link, rotation, offset = frame, np.eye(3), np.zeros(3)
+    while link in above and above[link].get("type") == "fixed":
+        turn, shift = origin_pose(above[link].find("origin"))
+        rotation, offset = turn @ rotation, turn @ offset + shift
+        link = link_name(above[link], "parent")
+    return link, rotation, offset
