@@ -8,7 +8,6 @@ of folders.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -83,8 +82,7 @@ def read_checkpoint(run: Path, update: int | None = None) -> Checkpoint:
     update = found[-1] if update is None and found else update  # training may save another one meanwhile
     content = folder.load(update)
     path = folder.checkpoints / f"model_{update}.pt"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(path, settings, content["actor_state_dict"], content["infos"] or {}, digest)
+    return Checkpoint(path, settings, content["actor_state_dict"], content["infos"] or {}, content["sha256"])
 
 
 def build_actor(checkpoint: Checkpoint, contract: PolicyContract) -> torch.nn.Module:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -163,7 +164,7 @@ class RunFolder:
         return path
 
     def load(self, update: int | None = None) -> dict[str, Any]:
-        """Read a checkpoint, by default the newest.
+        """Read a checkpoint, by default the newest; ``sha256`` is its file's digest.
 
         Raises:
             CheckpointError: if there is none, or it was cut short.
@@ -188,4 +189,4 @@ class RunFolder:
             raise CheckpointError(
                 f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): {mend}."
             ) from None
-        return dict(content)
+        return {**content, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

@@ -77,6 +77,7 @@ class Trainer:
         self.guard = NanGuard()
         self._small_steps = 1.0
         self._explored: torch.Tensor | None = None
+        self._began_from: dict[str, Any] | None = None if initial is None else origin(initial)
         self.progress = Progress(assistance=settings.curriculum.assistance)
         began = time.monotonic()
         content = folder.load() if resume and folder.updates() else None
@@ -86,6 +87,7 @@ class Trainer:
         torch.set_num_threads(cores if ray is not None else min(max(1, settings.workers), cores))
         if content is not None:
             self.progress = _progress(content)
+            self._began_from = content["infos"].get("began_from")
         self._began = began - self.progress.seconds
         self.sampler = self._start(settings.seed + 1_000_003 * start)
         try:
@@ -166,6 +168,8 @@ class Trainer:
         content["iter"] = self.progress.update
         content["learning_rate"] = self.algorithm.learning_rate
         content["infos"] = {**vars(self.progress), "seed": self.settings.seed, "git_revision": git_revision()}
+        if self._began_from is not None:
+            content["infos"]["began_from"] = self._began_from
         content["made_for"] = made_for(self.sampler.contract)
         if self._explored is not None:
             content["explored_log_std"] = self._explored
@@ -297,6 +301,12 @@ class Trainer:
         self.algorithm.entropy_coef = self.settings.ppo.entropy_coef * (1.0 - p.difficulty) * self._small_steps
         penalties = c.penalty_start + (1.0 - c.penalty_start) * p.difficulty
         self.sampler.set_curriculum(p.assistance, p.difficulty, penalties)
+
+
+def origin(content: dict[str, Any]) -> dict[str, Any]:
+    """Say of a checkpoint, as ``RunFolder.load`` returns it, what runs that begin with it are to remember of it."""
+    told = ("seed", "steps", "git_revision", "began_from")
+    return {"checkpoint_sha256": content["sha256"], **{k: content["infos"][k] for k in told if k in content["infos"]}}
 
 
 def _progress(content: dict[str, Any]) -> Progress:

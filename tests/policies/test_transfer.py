@@ -89,7 +89,13 @@ def test_a_run_starts_from_one_with_fewer_joints(tmp_path: Path, capsys: pytest.
     first, second, third = (str(tmp_path / name) for name in "abc")
     assert main(["train", "walk", "--run", first, *options]) == 0
     assert main(["train", "walk_robust", "--run", second, "--init-from", first, *options]) == 0
-    assert RunFolder(Path(second)).load()["made_for"] == made_for(WAIST)
+    started = RunFolder(Path(first)).load()
+    assert main(["train", "--resume", second, *options[:-2], "32", "--quiet"]) == 0
+    ended = RunFolder(Path(second)).load()
+    assert ended["made_for"] == made_for(WAIST) and ended["infos"]["steps"] == 16 + 32
+    began = ended["infos"]["began_from"]
+    assert (began["checkpoint_sha256"], began["seed"], began["steps"]) == (started["sha256"], 1, 16)
+    assert "began_from" not in started["infos"]
     capsys.readouterr()
     assert main(["train", "walk", "--run", third, "--init-from", second, *options]) == 2
     assert "trained for another action: it has waist_yaw_joint" in capsys.readouterr().err
