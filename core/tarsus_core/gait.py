@@ -16,7 +16,9 @@ Array = NDArray[np.float64]
 RATE_S = 0.04
 """Time constant of the low-pass on the rate that disturbs a standing robot."""
 SETTLE_S = 0.5
-"""After it stopped, a robot still sways: for so long it takes twice the disturbance to start the clock again."""
+"""s after it stopped in which a robot still sways, and more disturbance is needed to start its clock again"""
+SETTLE_FACTOR = 1.3
+"""so many times as much: without it who stands steps now and then, with twice as much he catches himself late"""
 
 
 class GaitClock:
@@ -68,7 +70,7 @@ class GaitClock:
             rate = np.zeros((len(self.phase), 2)) if rate is None else rate
             self._rate = self._rate + self._blend * (np.sqrt((rate * rate).sum(axis=1)) - self._rate)
             self._roll = self._roll + self._blend * (rate[:, 0] - self._roll)
-            most = np.where(self._settle_s > 1e-9, 2.0, 1.0)
+            most = np.where(self._settle_s > 1e-9, SETTLE_FACTOR, 1.0)
             disturbed = ~self.moving & ((self._rate > most * g.recover_rate) | (np.abs(tilt) > most * g.recover_tilt))
             self._recover_s = np.where(disturbed, g.recover_s, self._recover_s)
             # a positive roll rate is a fall to the right, and the right foot swings in the second half of the phase
