@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of all tests: what tests share lies in tests/helpers, imported as ``helpers``."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 from helpers.domain import own_domain
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs do, and all that they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that press Ctrl-C would wait for ever
 
 settings.register_profile("repeatable", derandomize=True)  # the same cases each time: a test fails or it does not
 settings.register_profile("fuzz", max_examples=10_000, print_blob=True)  # make fuzz: new ones each time
