@@ -101,6 +101,11 @@ def train(
         check_gate(settings, until_gate)
         if folder.updates():
             folder.load()  # it can be read; a run that was stopped before its first checkpoint begins anew
+        elif settings.ppo.keep_standing:
+            raise ConfigError(
+                f"The run '{resume}' has no checkpoint yet, and ppo.keep_standing needs a policy that stands: "
+                "begin a new run with --init-from RUN."
+            )
     else:
         settings = at_home(load_task(task, overrides) if config is None else load_settings(config, overrides))
         check_gate(settings, until_gate)

@@ -120,6 +120,10 @@ def test_who_stands_stands_as_before_whatever_is_learned(tmp_path: Path, capsys:
     assert main(["train", "walk_robust", "--run", str(tmp_path / "d"), *options, "32"]) == 2
     assert "and none is given: train one with 'tarsus train walk', and add --init-from RUN." in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
+    for checkpoint in (Path(third) / "checkpoints").iterdir():
+        checkpoint.unlink()
+    assert main(["train", "--resume", third, *options, "32"]) == 2
+    assert "has no checkpoint yet, and ppo.keep_standing needs a policy that stands" in capsys.readouterr().err
 
 
 def test_a_settings_file_says_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
