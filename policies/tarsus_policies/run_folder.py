@@ -180,7 +180,8 @@ class RunFolder:
             )
         path = self.checkpoints / f"model_{known[-1] if update is None else update}.pt"
         try:
-            content = torch.load(path, weights_only=True, map_location="cpu")
+            data = path.read_bytes()
+            content = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
             if not {"actor_state_dict", "critic_state_dict", "iter", "infos"} <= set(content):
                 raise ValueError("it lacks a part")
         except Exception as error:  # torch raises many kinds for a damaged file
@@ -189,4 +190,4 @@ class RunFolder:
             raise CheckpointError(
                 f"The checkpoint '{path}' cannot be read ({type(error).__name__}: {reason}): {mend}."
             ) from None
-        return {**content, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        return {**content, "sha256": hashlib.sha256(data).hexdigest()}

@@ -13,15 +13,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pybullet
-import pybullet_data
 from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.urdf_elements import link_name, origin_pose
-from tarsus_sim.pybullet_world import PyBulletWorld, WorldConfig
+from tarsus_sim.render import PosedScene
 
 Array = NDArray[np.float64]
+WIDTH_RANGE_PX = (16, 1920)
+HEIGHT_RANGE_PX = (16, 1080)
+VIEW_RANGE_DEG = (10.0, 150.0)
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class CameraModel:
         Raises:
             ConfigError: naming the value.
         """
-        for name, value, least, most in (
-            ("width", self.width, 16, 1920),
-            ("height", self.height, 16, 1080),
-            ("field of view", self.field_of_view_deg, 10.0, 150.0),
+        for name, value, (least, most) in (
+            ("width", self.width, WIDTH_RANGE_PX),
+            ("height", self.height, HEIGHT_RANGE_PX),
+            ("field of view", self.field_of_view_deg, VIEW_RANGE_DEG),
         ):
             if not least <= value <= most:
                 raise ConfigError(f"The camera's {name} is {value:g}: give {least:g} to {most:g}.")
@@ -83,15 +85,14 @@ class MountedCamera:
             raise ConfigError(f"Robot '{robot.name}' has no camera: name its frame in the robot file (frames: camera).")
         urdf = ElementTree.parse(robot.urdf_path).getroot()
         link, self._rotation, self._offset = moving_parent(urdf, robot.camera_frame)
-        self._world = PyBulletWorld(robot, WorldConfig(visuals=True, accelerometer=False))
-        self._client, self._body = self._world.handle()
-        pybullet.loadURDF(pybullet_data.getDataPath() + "/plane.urdf", physicsClientId=self._client)
+        m = self.model
+        self._scene = PosedScene(robot, m.width, m.height)
+        client, body = self._scene.client, self._scene.body
         links = [
-            pybullet.getJointInfo(self._body, joint, physicsClientId=self._client)[12].decode()
-            for joint in range(pybullet.getNumJoints(self._body, physicsClientId=self._client))
+            pybullet.getJointInfo(body, joint, physicsClientId=client)[12].decode()
+            for joint in range(pybullet.getNumJoints(body, physicsClientId=client))
         ]
         self._link = links.index(link)
-        m = self.model
         high = math.degrees(2.0 * math.atan(0.5 * m.height / m.focal_px))
         self._projection = pybullet.computeProjectionMatrixFOV(high, m.width / m.height, m.near_m, m.far_m)
 
@@ -108,36 +109,24 @@ class MountedCamera:
             joint_names: of the joints told.
             joint_position: their angles in rad.
         """
-        self._world.set_pose(position, orientation, joint_names, joint_position)
+        self._scene.set_pose(position, orientation, joint_names, joint_position)
         eye, axes = self.pose()
         view = pybullet.computeViewMatrix(eye.tolist(), (eye + axes[:, 0]).tolist(), axes[:, 2].tolist())
-        m = self.model
-        _, _, colour, buffer, _ = pybullet.getCameraImage(
-            m.width,
-            m.height,
-            view,
-            self._projection,
-            lightDirection=[2.0, 2.0, 5.0],
-            shadow=0,
-            flags=pybullet.ER_NO_SEGMENTATION_MASK,
-            renderer=pybullet.ER_TINY_RENDERER,
-            physicsClientId=self._client,
-        )
-        rgb = np.reshape(np.asarray(colour, dtype=np.uint8), (m.height, m.width, 4))[..., :3]
-        # from OpenGL's depth buffer, which is linear in 1 / depth: 0 at near, 1 at far
-        share = np.reshape(np.asarray(buffer, dtype=np.float64), (m.height, m.width))
+        rgb, share = self._scene.picture(view, self._projection, shadow=False, flags=pybullet.ER_NO_SEGMENTATION_MASK)
+        m = self.model  # OpenGL's depth buffer is linear in 1 / depth
         depth = m.far_m * m.near_m / (m.far_m - (m.far_m - m.near_m) * share)
         return rgb, np.where(depth < 0.999 * m.far_m, depth, np.inf).astype(np.float32)
 
     def pose(self) -> tuple[Array, Array]:
         """Where the camera is: position (3,) in m, and its axes as columns (3, 3), both in the world."""
-        state = pybullet.getLinkState(self._body, self._link, computeForwardKinematics=1, physicsClientId=self._client)
+        scene = self._scene
+        state = pybullet.getLinkState(scene.body, self._link, computeForwardKinematics=1, physicsClientId=scene.client)
         axes = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
         return np.asarray(state[4]) + axes @ self._offset, axes @ self._rotation
 
     def close(self) -> None:
         """Close the scene."""
-        self._world.close()
+        self._scene.close()
 
 
 def moving_parent(root: ElementTree.Element, frame: str) -> tuple[str, Array, Array]:

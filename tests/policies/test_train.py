@@ -103,7 +103,11 @@ def test_ctrl_c_saves_and_leaves_no_process(tmp_path: Path, command: list[str]) 
     while not RunFolder(folder).updates() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # it would train on, beside all that is measured after
+        raise
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert "Go on: tarsus train --resume" in said

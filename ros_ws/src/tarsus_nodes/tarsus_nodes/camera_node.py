@@ -23,7 +23,7 @@ from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import NEWEST_QOS, sensor_qos
-from tarsus_sim.mounted_camera import CameraModel, MountedCamera
+from tarsus_sim.mounted_camera import HEIGHT_RANGE_PX, VIEW_RANGE_DEG, WIDTH_RANGE_PX, CameraModel, MountedCamera
 
 OPTICAL_FRAME = "camera_color_optical_frame"
 """x to the right, y down, z along the view (REP-103)"""
@@ -50,10 +50,10 @@ class CameraNode(Node):
         self._camera = MountedCamera(
             robot,
             CameraModel(
-                width=declare(self, "width", plain.width, "Of the pictures [px]", limits=(16, 1920)),
-                height=declare(self, "height", plain.height, "Of the pictures [px]", limits=(16, 1080)),
+                width=declare(self, "width", plain.width, "Of the pictures [px]", limits=WIDTH_RANGE_PX),
+                height=declare(self, "height", plain.height, "Of the pictures [px]", limits=HEIGHT_RANGE_PX),
                 field_of_view_deg=declare(
-                    self, "field_of_view_deg", plain.field_of_view_deg, "Horizontal [deg]", limits=(10.0, 150.0)
+                    self, "field_of_view_deg", plain.field_of_view_deg, "Horizontal [deg]", limits=VIEW_RANGE_DEG
                 ),
             ),
         )

@@ -42,12 +42,8 @@ def subscribe_to_any(node: Node, kind: type, topic: str, callback: Callable[[Any
         node.create_subscription(kind, topic, callback, qos)
 
 
-CLOCK_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
-"""Simulated time (clock): the newest counts."""
-
-
 NEWEST_QOS = _profile(1, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
-"""A subscription to what is published for somebody else, of which the newest is enough."""
+"""The newest counts (clock), or is enough (ground truth, for who shows it)."""
 
 
 TRUTH_QOS = _profile(2000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)

@@ -32,7 +32,7 @@ from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_process
-from tarsus_nodes.qos import CLOCK_QOS, COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
+from tarsus_nodes.qos import COMMAND_QOS, NEWEST_QOS, STATUS_QOS, TRUTH_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.sim_loop import LoopConfig, SimLoop
 from tarsus_sim.camera import follow_in_window
@@ -110,7 +110,7 @@ class SimNode(LifecycleNode):
         self._joints = self.create_lifecycle_publisher(JointState, "joint_states", qos)
         self._imu = self.create_lifecycle_publisher(Imu, "imu/data", qos)
         self._odom = self.create_lifecycle_publisher(Odometry, "ground_truth/odom", TRUTH_QOS)
-        self._clock_publisher = self.create_lifecycle_publisher(ClockMsg, "clock", CLOCK_QOS)
+        self._clock_publisher = self.create_lifecycle_publisher(ClockMsg, "clock", NEWEST_QOS)
         self._description = self.create_publisher(String, "robot_description", STATUS_QOS)
         self.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep))
         self.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)

@@ -25,7 +25,7 @@ from tarsus_msgs.msg import JointCommand
 
 from tarsus_nodes.faults.damage import Damage
 from tarsus_nodes.process import run_process
-from tarsus_nodes.qos import CLOCK_QOS, COMMAND_QOS, STATUS_QOS, sensor_qos
+from tarsus_nodes.qos import COMMAND_QOS, NEWEST_QOS, STATUS_QOS, sensor_qos
 
 WIRE = "wire/"
 SENSORS = ("joint_states", "imu/data")
@@ -35,7 +35,7 @@ TICK_S = 0.002
 """steady time between two looks at what is delivered late"""
 
 _TYPES = {"joint_states": JointState, "imu/data": Imu, "clock": ClockMsg}
-_QOS = {"joint_states": sensor_qos(False), "imu/data": sensor_qos(False), "clock": CLOCK_QOS}
+_QOS = {"joint_states": sensor_qos(False), "imu/data": sensor_qos(False), "clock": NEWEST_QOS}
 
 
 def remappings(node: str) -> tuple[str, ...]:
