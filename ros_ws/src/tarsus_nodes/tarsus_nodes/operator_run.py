@@ -34,6 +34,8 @@ START_S = 90.0
 """s of steady time for the graph to come up"""
 ARM_S = 15.0
 """s of steady time for what forbids arming at first to go: a watchdog that is not tied yet, a rival that was killed"""
+HALT_S = 0.2
+"""s of steady time for the last messages of a simulator that was told to hold"""
 SETTLE_S = 5.0
 """s of steady time for messages under way to arrive"""
 
@@ -86,8 +88,10 @@ class OperatorRun:
         self._height_m = load_robot(robot).base_height_m
         if self._lockstep:
             client.follow_answers()
-            if hold_s < 0.0:  # it runs freely: stop it soon
-                hold_s = client.time_s + 10.0 * self._period_s
+            if hold_s < 0.0:  # it runs freely, many times as fast as messages tell: stop it before a time is named
+                client.set_simulator_parameter("run_until_s", 0.0)
+                self._drive_for(None, HALT_S)
+                hold_s = client.time_s + self._period_s
             self._hold_at(hold_s)
             client.wait_until(self._hold_s)
         else:
