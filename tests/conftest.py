@@ -15,8 +15,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from helpers.domain import own_domain
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs do, and all that they start
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that press Ctrl-C would wait for ever
+for _number, _handler in (  # a shell's background jobs ignore these, nohup's the last, and so does all that they start:
+    (signal.SIGINT, signal.default_int_handler),  # tests that send them would wait for ever
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 settings.register_profile("repeatable", derandomize=True)  # the same cases each time: a test fails or it does not
 settings.register_profile("fuzz", max_examples=10_000, print_blob=True)  # make fuzz: new ones each time

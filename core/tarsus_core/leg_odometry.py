@@ -4,17 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from xml.etree import ElementTree
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tarsus_core.errors import RobotModelError
+from tarsus_core.kinematics import read_chain
 from tarsus_core.robot_model import RobotModel
 from tarsus_core.rotations import cross, quat_rotate, quat_rotate_yaw_inverse
 from tarsus_core.state import RobotState, joint_indices
-from tarsus_core.urdf_elements import link_name, numbers, origin_pose, required
 
 Array = NDArray[np.float64]
 
@@ -23,56 +19,6 @@ LOW_PASS_S = 0.06
 _EYE = np.eye(3)
 HEIGHT_SCALE_M = 0.01
 """a foot that is lower by this much than the other counts e times as much"""
-
-
-@dataclass(frozen=True)
-class Chain:
-    """The joints from the base to one foot; fixed ones are part of the next link's place."""
-
-    joint_names: tuple[str, ...]
-    rotation: Array
-    """(K, 3, 3) of each joint's frame at angle 0, in the frame before it"""
-    translation: Array
-    """(K, 3) m"""
-    skew: Array
-    """(K, 3, 3) cross-product matrix of each joint's axis"""
-    end: Array
-    """(3,) m, the foot in the last joint's frame"""
-
-
-def read_chain(robot: RobotModel, foot: str) -> Chain:
-    """Read the chain of joints from the robot's base to a foot out of its URDF.
-
-    Raises:
-        RobotModelError: if the foot does not hang on the base, or a joint on the way is not one of the robot's.
-    """
-    joints = {link_name(j, "child"): j for j in ElementTree.parse(robot.urdf_path).getroot().iter("joint")}
-    names: list[str] = []
-    rotations: list[Array] = []
-    translations: list[Array] = []
-    axes: list[Array] = []
-    link, way = foot, []
-    while link != robot.base_link:
-        if link not in joints:
-            raise RobotModelError(f"The foot '{foot}' of robot '{robot.name}' does not hang on '{robot.base_link}'.")
-        way.append(joints[link])
-        link = link_name(joints[link], "parent")
-    rotation, translation = np.eye(3), np.zeros(3)
-    for joint in reversed(way):
-        turn, offset = origin_pose(joint.find("origin"))
-        translation = translation + rotation @ offset
-        rotation = rotation @ turn
-        if joint.get("type") == "fixed":
-            continue
-        if joint.get("name") not in robot.joint_names:
-            raise RobotModelError(f"The URDF's joint '{joint.get('name')}' is none of robot '{robot.name}'.")
-        names.append(str(joint.get("name")))
-        rotations.append(rotation)
-        translations.append(translation)
-        x, y, z = numbers(required(joint, "axis").get("xyz"))
-        axes.append(np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
-        rotation, translation = np.eye(3), np.zeros(3)
-    return Chain(tuple(names), np.array(rotations), np.array(translations), np.array(axes), translation)
 
 
 class LegOdometry:

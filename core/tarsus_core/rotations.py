@@ -48,6 +48,11 @@ def quat_rotate_inverse(quat: Array, vector: Array) -> Array:
     return vector + w * t + cross(u, t)
 
 
+def matrix_from_quat(quat: Array) -> Array:
+    """Rotation matrix (3, 3) of one quaternion (4,): body frame to world frame, the body's axes as its columns."""
+    return quat_rotate(np.tile(quat, (3, 1)), np.eye(3)).T
+
+
 def quat_multiply(a: Array, b: Array) -> Array:
     """Hamilton product a b, both (..., 4): rotate by b first, then by a."""
     ax, ay, az, aw = _components(a)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tarsus_core.errors import RobotModelError
-from tarsus_core.rotations import quat_from_rpy, quat_rotate
+from tarsus_core.rotations import matrix_from_quat, quat_from_rpy
 
 Array = NDArray[np.float64]
 
@@ -41,5 +41,4 @@ def origin_pose(origin: ElementTree.Element | None) -> tuple[Array, Array]:
     """Rotation matrix (3, 3) and offset (3,) in m of an origin element."""
     if origin is None:
         return np.eye(3), np.zeros(3)
-    quat = quat_from_rpy(*numbers(origin.get("rpy")))
-    return quat_rotate(np.tile(quat, (3, 1)), np.eye(3)).T, numbers(origin.get("xyz"))
+    return matrix_from_quat(quat_from_rpy(*numbers(origin.get("rpy")))), numbers(origin.get("xyz"))

@@ -8,16 +8,17 @@ It is rendered apart from the physics: a picture takes tens of milliseconds, whi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
 from tarsus_core.errors import ConfigError
+from tarsus_core.kinematics import read_chain
 from tarsus_core.robot_model import RobotModel
-from tarsus_core.urdf_elements import link_name, origin_pose
+from tarsus_core.rotations import matrix_from_quat
 from tarsus_sim.render import PosedScene
 
 Array = NDArray[np.float64]
@@ -78,21 +79,15 @@ class MountedCamera:
 
         Raises:
             ConfigError: for a robot without a camera, or a camera that cannot be.
+            RobotModelError: for a camera frame that the URDF does not have.
         """
         self.model = model or CameraModel()
         self.model.check()
         if not robot.camera_frame:
             raise ConfigError(f"Robot '{robot.name}' has no camera: name its frame in the robot file (frames: camera).")
-        urdf = ElementTree.parse(robot.urdf_path).getroot()
-        link, self._rotation, self._offset = moving_parent(urdf, robot.camera_frame)
         m = self.model
+        self._chain = read_chain(robot, robot.camera_frame)
         self._scene = PosedScene(robot, m.width, m.height)
-        client, body = self._scene.client, self._scene.body
-        links = [
-            pybullet.getJointInfo(body, joint, physicsClientId=client)[12].decode()
-            for joint in range(pybullet.getNumJoints(body, physicsClientId=client))
-        ]
-        self._link = links.index(link)
         high = math.degrees(2.0 * math.atan(0.5 * m.height / m.focal_px))
         self._projection = pybullet.computeProjectionMatrixFOV(high, m.width / m.height, m.near_m, m.far_m)
 
@@ -110,37 +105,25 @@ class MountedCamera:
             joint_position: their angles in rad.
         """
         self._scene.set_pose(position, orientation, joint_names, joint_position)
-        eye, axes = self.pose()
+        eye, axes = self.pose(position, orientation, dict(zip(joint_names, joint_position.tolist(), strict=True)))
         view = pybullet.computeViewMatrix(eye.tolist(), (eye + axes[:, 0]).tolist(), axes[:, 2].tolist())
         rgb, share = self._scene.picture(view, self._projection, shadow=False, flags=pybullet.ER_NO_SEGMENTATION_MASK)
         m = self.model  # OpenGL's depth buffer is linear in 1 / depth
         depth = m.far_m * m.near_m / (m.far_m - (m.far_m - m.near_m) * share)
         return rgb, np.where(depth < 0.999 * m.far_m, depth, np.inf).astype(np.float32)
 
-    def pose(self) -> tuple[Array, Array]:
-        """Where the camera is: position (3,) in m, and its axes as columns (3, 3), both in the world."""
-        scene = self._scene
-        state = pybullet.getLinkState(scene.body, self._link, computeForwardKinematics=1, physicsClientId=scene.client)
-        axes = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
-        return np.asarray(state[4]) + axes @ self._offset, axes @ self._rotation
+    def pose(self, position: Array, orientation: Array, angles: Mapping[str, float]) -> tuple[Array, Array]:
+        """Where the camera is: position (3,) in m, and its axes as columns (3, 3), both in the world.
+
+        Args:
+            position: (3,) m, of the base link in the world.
+            orientation: (4,) xyzw, of the base link in the world.
+            angles: rad by joint name.
+        """
+        offset, rotation = self._chain.pose(angles)
+        base = matrix_from_quat(orientation)
+        return position + base @ offset, base @ rotation
 
     def close(self) -> None:
         """Close the scene."""
         self._scene.close()
-
-
-def moving_parent(root: ElementTree.Element, frame: str) -> tuple[str, Array, Array]:
-    """Return the link that carries a frame behind fixed joints; the frame has rotation (3, 3) and offset (3,) m in it.
-
-    Raises:
-        ConfigError: for a frame that the URDF does not have.
-    """
-    if frame not in {link.get("name") for link in root.findall("link")}:
-        raise ConfigError(f"The URDF has no link '{frame}': mend the robot file (frames: camera).")
-    above = {link_name(joint, "child"): joint for joint in root.findall("joint")}
-    link, rotation, offset = frame, np.eye(3), np.zeros(3)
-    while link in above and above[link].get("type") == "fixed":
-        turn, shift = origin_pose(above[link].find("origin"))
-        rotation, offset = turn @ rotation, turn @ offset + shift
-        link = link_name(above[link], "parent")
-    return link, rotation, offset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tarsus_core.errors import StateError
-from tarsus_core.leg_odometry import LegOdometry, read_chain
+from tarsus_core.leg_odometry import LegOdometry
 from tarsus_core.robot_model import load_robot
 from tarsus_core.rotations import quat_from_rpy
 from tarsus_core.state import RobotState
@@ -34,13 +34,6 @@ def state(**changes: Any) -> RobotState:
         "linear_acceleration_imu_in_imu": np.zeros((1, 3)),
     }
     return RobotState(0.0, NAMES, **{**values, **changes})
-
-
-def test_the_chain_of_a_leg_has_its_six_joints_in_order() -> None:
-    chain = read_chain(ROBOT, ROBOT.foot_links[0])
-    assert [n.removeprefix("left_").removesuffix("_joint") for n in chain.joint_names] == [
-        *("hip_pitch", "hip_roll", "hip_yaw", "knee", "ankle_pitch", "ankle_roll"),
-    ]
 
 
 def test_feet_are_where_the_robot_file_says_and_mirror_images() -> None:

@@ -92,6 +92,12 @@ def test_signals_end_it_cleanly(environment: dict[str, str], signals: list[signa
     assert (process.returncode, out, err) == (0, "stopped True\n", "")
 
 
+def segments(pid: int) -> set[str]:
+    """Shared memory of DDS participants that a process has mapped."""
+    maps = Path(f"/proc/{pid}/maps").read_text().split()
+    return {word for word in maps if word.startswith("/dev/shm/fastrtps_") and "port" not in word}
+
+
 def test_it_says_farewell_and_leaves_no_shared_memory(environment: dict[str, str]) -> None:
     """The process ends without the libraries' destructors: what they leave to others is tidied up before."""
     code = NODE.replace('print("up", flush=True)', 'self.publisher = self.create_publisher(String, "word", 1)')
@@ -99,6 +105,7 @@ def test_it_says_farewell_and_leaves_no_shared_memory(environment: dict[str, str
     session = Ros(int(environment["ROS_DOMAIN_ID"]))
     try:
         node = session.node(Node, "ear")
+        others = segments(os.getpid())  # of this test, and of what other tests have left in this process
         with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as process:
             session.spin_until(lambda: node.count_publishers("word") == 1, 30.0, "its publisher")
             maps = Path(f"/proc/{process.pid}/maps").read_text().split()
