@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -45,6 +45,15 @@ class Chain:
         Raises:
             KeyError: for a joint that is missing.
         """
+        place, axes = list(self._walk(angles))[-1]
+        return place, axes
+
+    def places(self, angles: Mapping[str, float]) -> Array:
+        """(K + 1, 3) m, where the joints and then the frame are, in the base link's frame: see ``pose``."""
+        return np.array([place for place, _ in self._walk(angles)])
+
+    def _walk(self, angles: Mapping[str, float]) -> Iterator[tuple[Array, Array]]:
+        """Position and axes of each joint, turned, and of the frame."""
         position, axes = np.zeros(3), _EYE
         for name, rotation, translation, skew in zip(
             self.joint_names, self.rotation, self.translation, self.skew, strict=True
@@ -52,7 +61,8 @@ class Chain:
             sin, cos = math.sin(angles[name]), math.cos(angles[name])
             position = position + axes @ translation
             axes = axes @ rotation @ (_EYE + sin * skew + (1.0 - cos) * skew @ skew)  # Rodrigues' formula
-        return position + axes @ self.end, axes @ self.end_rotation
+            yield position, axes
+        yield position + axes @ self.end, axes @ self.end_rotation
 
 
 def read_chain(robot: RobotModel, frame: str) -> Chain:
@@ -90,5 +100,11 @@ def read_chain(robot: RobotModel, frame: str) -> Chain:
         x, y, z = numbers(required(joint, "axis").get("xyz"))
         axes.append(np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]))
         rotation, translation = np.eye(3), np.zeros(3)
-    stacked = (np.reshape(a, (-1, *shape)) for a, shape in ((rotations, (3, 3)), (translations, (3,)), (axes, (3, 3))))
-    return Chain(tuple(names), *stacked, translation, rotation)
+    return Chain(
+        tuple(names),
+        np.reshape(rotations, (-1, 3, 3)),
+        np.reshape(translations, (-1, 3)),
+        np.reshape(axes, (-1, 3, 3)),
+        translation,
+        rotation,
+    )

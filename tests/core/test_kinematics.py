@@ -46,9 +46,18 @@ def test_frames_are_where_pybullet_has_them(frame: str) -> None:
             there = pybullet.multiplyTransforms(*pybullet.invertTransform(*base), state[4], state[5])
             position, axes = chain.pose(angles)
             np.testing.assert_allclose(position, there[0], atol=1e-6)
+            np.testing.assert_array_equal(chain.places(angles)[-1], position)
             np.testing.assert_allclose(axes, np.reshape(pybullet.getMatrixFromQuaternion(there[1]), (3, 3)), atol=1e-6)
     finally:
         pybullet.disconnect(client)
+
+
+def test_the_places_of_a_leg_go_down_from_the_hip() -> None:
+    chain = read_chain(ROBOT, ROBOT.foot_links[0])
+    places = chain.places(dict.fromkeys(chain.joint_names, 0.0))
+    assert places.shape == (7, 3)
+    assert (np.diff(places[:, 2]) <= 1e-9).all()
+    np.testing.assert_array_equal(places[5], places[6])  # the last joint is where its link is
 
 
 def test_the_base_is_where_it_is() -> None:

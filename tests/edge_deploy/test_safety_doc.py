@@ -11,6 +11,7 @@ import pytest
 
 from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
 from tarsus_edge.watchdog import AGE_RANGE_S, WatchdogConfig
+from tarsus_perception.collision_config import CollisionConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = [
@@ -18,7 +19,11 @@ ROWS = [
     for line in (ROOT / "docs" / "safety.md").read_text(encoding="utf-8").splitlines()
     if "`pytest -k " in line
 ]
-TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "edge_deploy").glob("test_*.py"))
+TESTS = "\n".join(
+    path.read_text(encoding="utf-8")
+    for folder in ("edge_deploy", "perception", "ros_ws")
+    for path in (ROOT / "tests" / folder).glob("test_*.py")
+)
 
 
 def test_every_threshold_is_listed_once_with_its_value_and_range() -> None:
@@ -28,7 +33,11 @@ def test_every_threshold_is_listed_once_with_its_value_and_range() -> None:
         for name in SupervisorConfig.__dataclass_fields__
     ]
     watchdog = ("command_age_damp_s", f"{WatchdogConfig().command_age_damp_s:g}", "{:g}..{:g}".format(*AGE_RANGE_S))
-    assert sorted((row[0], row[1], row[2]) for row in ROWS) == sorted([*expected, watchdog])
+    monitor = [
+        (field.name, f"{field.default:g}", "{:g}..{:g}".format(*field.metadata["limits"]))
+        for field in CollisionConfig.__dataclass_fields__.values()
+    ]
+    assert sorted((row[0], row[1], row[2]) for row in ROWS) == sorted([*expected, watchdog, *monitor])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

@@ -18,6 +18,7 @@ from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchError, LaunchPlan, load_plan
 from tarsus_edge.launcher.parameters import ParameterDocument
 from tarsus_nodes.camera_node import CameraNode
+from tarsus_nodes.collision_monitor_node import CollisionMonitorNode
 from tarsus_nodes.lifecycle_manager_node import LifecycleManagerNode
 from tarsus_nodes.policy_node import PolicyNode
 from tarsus_nodes.sim_node import SimNode
@@ -35,7 +36,7 @@ NODES = {
 }
 
 
-EXTRA = {"camera": CameraNode}
+EXTRA = {"camera": CameraNode, "collision_monitor": CollisionMonitorNode}
 """nodes that are started where they are asked for"""
 
 
@@ -69,8 +70,24 @@ def test_it_starts_the_nodes_on_one_policy_and_one_robot_and_their_manager() -> 
 
 def test_a_camera_comes_where_it_is_asked_for() -> None:
     nodes = by_node(plan(robot="g1", camera="true"))
-    assert set(nodes) == set(NODES) | set(EXTRA)
+    assert set(nodes) == set(NODES) | {"camera"}
     assert nodes["camera"] == {"robot": "g1"}
+
+
+@pytest.mark.parametrize("camera", ["true", "false"])
+def test_a_collision_monitor_brings_the_camera_and_stands_between_the_command_and_the_policy(camera: str) -> None:
+    made = plan(robot="g1", collision_monitor="true", camera=camera)
+    nodes = by_node(made)
+    assert set(nodes) == set(NODES) | set(EXTRA)
+    assert nodes["collision_monitor"] == {"robot": "g1"}
+    assert steered(made) == "cmd_vel_checked"
+    assert steered(plan(robot="g1", camera=camera)) == "cmd_vel"
+
+
+def steered(made: LaunchPlan) -> str:
+    """Topic that the policy takes its velocity from."""
+    policy = next(p for p in made.processes if str(p.node).lstrip("/") == "policy")
+    return next(str(w) for w in policy.command if str(w).startswith("cmd_vel:=")).partition(":=")[2]
 
 
 def test_arguments_become_parameters_of_their_type() -> None:
@@ -120,7 +137,7 @@ def test_every_argument_is_described() -> None:
 
 @pytest.mark.parametrize("name", sorted(NODES | EXTRA))
 def test_the_nodes_declare_every_parameter_that_they_are_given(name: str, tmp_path: Path) -> None:
-    given = by_node(plan(camera="true"))[name]
+    given = by_node(plan(collision_monitor="true"))[name]
     document = yaml.safe_load((LAUNCH / "params" / "sim.yaml").read_text(encoding="utf-8"))
     given = {**document[f"/**/{name}"]["ros__parameters"], **given}
     if "policy" in given:

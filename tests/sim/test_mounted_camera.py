@@ -89,7 +89,5 @@ def test_bad_cameras_are_refused() -> None:
         MountedCamera(ROBOT, CameraModel(width=5))
     with pytest.raises(ConfigError, match=r"Robot 'g1' has no camera: name its frame in the robot file"):
         MountedCamera(replace(ROBOT, camera_frame=""))
-    with pytest.raises(
-        RobotModelError, match="The frame 'nose' of robot 'g1' does not hang on 'pelvis': mend the robot file"
-    ):
+    with pytest.raises(RobotModelError, match="The frame 'nose' of robot 'g1' does not hang on 'pelvis': mend"):
         MountedCamera(replace(ROBOT, camera_frame="nose"))

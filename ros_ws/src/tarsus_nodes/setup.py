@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 NAME = "tarsus_nodes"
 NODES = [
     *("sim_node", "policy_node", "supervisor_node", "watchdog_node", "lifecycle_manager_node"),
-    *("teleop_node", "operator_node", "camera_node"),
+    *("teleop_node", "operator_node", "camera_node", "collision_monitor_node"),
 ]
 
 manifest = ElementTree.parse("package.xml")

@@ -17,7 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_edge.progress import progress_bar
-from tarsus_nodes.faults import file_lines, message_lines, operator_lines, process_lines, recorder_lines
+from tarsus_nodes.faults import camera_lines, file_lines, message_lines, operator_lines, process_lines, recorder_lines
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.cable import Cable, UnavailableError
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
@@ -30,7 +30,7 @@ LINES: tuple[Line, ...] = tuple(
     sorted(
         (
             *(*process_lines.LINES, *message_lines.LINES, *operator_lines.LINES),
-            *(*file_lines.LINES, *recorder_lines.LINES),
+            *(*file_lines.LINES, *recorder_lines.LINES, *camera_lines.LINES),
         ),
         key=lambda line: line.number,
     )
@@ -96,6 +96,7 @@ def _bench(line: Line, cable: Cable | UnavailableError | None, check: Callable[[
         raise cable
     return FaultBench(
         wired=line.wired,
+        arguments={"collision_monitor": "true"} if line.camera else None,
         simulated_time=line.simulated_time,
         own_wall_clock=line.own_wall_clock,
         cable=cable if line.cabled and isinstance(cable, Cable) else None,

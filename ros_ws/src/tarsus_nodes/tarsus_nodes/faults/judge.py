@@ -4,9 +4,14 @@
 
 from __future__ import annotations
 
+import time
+
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.table import Seen
+
+SLOW_MPS = 0.15
+"""a robot that sways in place is slower than this"""
 
 
 def damped(bench: FaultBench, since_s: float, limit_ms: float) -> Seen:
@@ -27,6 +32,19 @@ def walks_on(bench: FaultBench, duration_s: float, least_mps: float = 0.25) -> S
     if bench.client.state is not State.WALK:
         return Seen(f"it did not go on: {bench.operator.reason}", False)
     return Seen(f"walks on at {speed:.2f} m/s", speed >= least_mps)
+
+
+def comes_to_rest(bench: FaultBench, since_s: float) -> Seen:
+    """The robot stops and stays up; the reaction is until it is slow."""
+    slow = bench.until(lambda: bench.witness.slow_at(since_s, SLOW_MPS) is not None, 5.0)
+    if not slow or bench.client.state is not State.WALK:
+        return Seen(f"it did not stop; {bench.operator.reason or 'it walks on'}", False)
+    at_s = bench.witness.slow_at(since_s, SLOW_MPS) or since_s
+    bench.wait(1.0)  # the last step
+    rest_s = time.monotonic()
+    bench.wait(2.0)
+    moved = bench.witness.moved(rest_s)
+    return Seen(f"stands under the policy, {moved * 100:.0f} cm in 2 s", moved < 0.1, (at_s - since_s) * 1e3)
 
 
 def both(first: Seen, second: Seen) -> Seen:

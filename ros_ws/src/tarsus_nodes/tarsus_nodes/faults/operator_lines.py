@@ -20,12 +20,10 @@ from tarsus_msgs.msg import JointCommand, MotorStates
 
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
-from tarsus_nodes.faults.judge import both, damped, walks_on
+from tarsus_nodes.faults.judge import both, comes_to_rest, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 from tarsus_nodes.qos import COMMAND_QOS
 
-SLOW_MPS = 0.15
-"""a robot that sways in place is slower than this"""
 # A remote: commands 0.5 m/s until it is killed.
 _REMOTE = """
 import time, rclpy
@@ -64,19 +62,7 @@ def velocity_stops(bench: FaultBench) -> Seen:
     bench.to_walk()
     since_s = time.monotonic()
     bench.drives = None
-    return _comes_to_rest(bench, since_s)
-
-
-def _comes_to_rest(bench: FaultBench, since_s: float) -> Seen:
-    slow = bench.until(lambda: bench.witness.slow_at(since_s, SLOW_MPS) is not None, 5.0)
-    if not slow or bench.client.state is not State.WALK:
-        return Seen(f"it did not stop; {bench.operator.reason or 'it walks on'}", False)
-    at_s = bench.witness.slow_at(since_s, SLOW_MPS) or since_s
-    bench.wait(1.0)  # the last step
-    rest_s = time.monotonic()
-    bench.wait(2.0)
-    moved = bench.witness.moved(rest_s)
-    return Seen(f"stands under the policy, {moved * 100:.0f} cm in 2 s", moved < 0.1, (at_s - since_s) * 1e3)
+    return comes_to_rest(bench, since_s)
 
 
 def velocity_not_a_number(bench: FaultBench) -> Seen:
@@ -84,7 +70,7 @@ def velocity_not_a_number(bench: FaultBench) -> Seen:
     before = int(bench.witness.value("policy", "cmd_vel rejected") or 0)
     bench.drives = np.array([math.nan, 0.0, 0.0])
     since_s = time.monotonic()
-    seen = _comes_to_rest(bench, since_s)
+    seen = comes_to_rest(bench, since_s)
     bench.until(lambda: int(bench.witness.value("policy", "cmd_vel rejected") or 0) > before, 3.0)
     count = int(bench.witness.value("policy", "cmd_vel rejected") or 0) - before
     return both(Seen(f"{count} commands ignored", count > 0), seen)
@@ -113,7 +99,7 @@ def remote_lost(bench: FaultBench) -> Seen:
     finally:
         remote.kill()
         remote.wait()
-    return both(Seen(f"{walked:.2f} m in the last second of the remote", walked > 0.25), _comes_to_rest(bench, since_s))
+    return both(Seen(f"{walked:.2f} m in the last second of the remote", walked > 0.25), comes_to_rest(bench, since_s))
 
 
 def _motors(bench: FaultBench, temperature_c: float, error: int = 0) -> float:
