@@ -30,8 +30,9 @@ from tarsus_nodes.message_text import message_class, message_text
 from tarsus_nodes.process import Finished, run_node
 
 TOPICS = (
-    *("joint_states", "imu/data", "joint_command", "policy/command", "cmd_vel", "supervisor/state", "watchdog/state"),
-    *("emergency_stop", "motor_states", "battery_state", "diagnostics", "ground_truth/odom", "robot_description"),
+    *("joint_states", "imu/data", "joint_command", "policy/command", "cmd_vel", "cmd_vel_checked"),
+    *("supervisor/state", "watchdog/state", "emergency_stop", "motor_states", "battery_state"),
+    *("diagnostics", "ground_truth/odom", "robot_description"),
 )
 """recorded if nothing else is asked for"""
 LOOK_S = 0.5
