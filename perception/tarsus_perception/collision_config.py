@@ -9,7 +9,7 @@ from typing import Any
 
 
 def _field(default: Any, description: str, least: float, most: float) -> Any:
-    return field(default=default, metadata={"description": description, "limits": (least, most)})
+    return field(default=default, metadata={"description": description, "range": (least, most)})
 
 
 @dataclass(frozen=True)

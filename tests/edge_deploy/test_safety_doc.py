@@ -34,7 +34,7 @@ def test_every_threshold_is_listed_once_with_its_value_and_range() -> None:
     ]
     watchdog = ("command_age_damp_s", f"{WatchdogConfig().command_age_damp_s:g}", "{:g}..{:g}".format(*AGE_RANGE_S))
     monitor = [
-        (field.name, f"{field.default:g}", "{:g}..{:g}".format(*field.metadata["limits"]))
+        (field.name, f"{field.default:g}", "{:g}..{:g}".format(*field.metadata["range"]))
         for field in CollisionConfig.__dataclass_fields__.values()
     ]
     assert sorted((row[0], row[1], row[2]) for row in ROWS) == sorted([*expected, watchdog, *monitor])

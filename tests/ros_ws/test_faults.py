@@ -147,7 +147,11 @@ def test_relay_passes_on_then_spoils_then_passes_on_again(session: Ros) -> None:
 def test_emergency_stop_a_cut_wire_and_a_blind_camera_in_the_real_graph() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
     done = subprocess.run(
-        [*TARSUS, "faults", "15.1", "23.1", "32.1", "--json"], capture_output=True, text=True, timeout=240, env=environment
+        [*TARSUS, "faults", "15.1", "23.1", "32.1", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
     )
     (run,) = json.loads(done.stdout)["runs"]
     assert [v["number"] for v in run] == [15.1, 23.1, 32.1]

@@ -138,7 +138,7 @@ def faults(
     A robot walks in simulation, in the processes that run on the robot, too. Processes are killed and stopped, messages
     lost, delayed and spoiled by a relay between the nodes, buttons pressed, a network cable pulled (that needs root).
     Exit code 1 if a line fails, or its verdict changes from one time to the next. Close other programs first:
-    reactions are timed. Nine minutes.
+    reactions are timed. Ten minutes.
     """
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []

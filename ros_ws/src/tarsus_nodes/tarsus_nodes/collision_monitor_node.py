@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections import deque
@@ -32,7 +31,7 @@ from tarsus_nodes.conversions import (
 )
 from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import declare
+from tarsus_nodes.parameters import declare, declare_config
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import COMMAND_QOS, sensor_qos
 from tarsus_perception.collision_config import CollisionConfig
@@ -58,13 +57,7 @@ class CollisionMonitorNode(Node):
         """Declare the parameters, and begin blind."""
         super().__init__("collision_monitor", **node_arguments)
         robot = load_robot(declare(self, "robot", "g1", "Robot: a name or a YAML file"))
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(CollisionConfig):
-            number: int | float = field.default  # type: ignore[assignment]
-            values[field.name] = declare(
-                self, field.name, number, field.metadata["description"], limits=field.metadata["limits"]
-            )
-        config = CollisionConfig(**values)
+        config = declare_config(self, CollisionConfig)
         self._finder = ObstacleFinder(robot, config)
         self.monitor = CollisionMonitor(config)
         self._names = robot.joint_names

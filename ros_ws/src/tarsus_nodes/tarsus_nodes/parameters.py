@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import dataclasses
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
 Value = TypeVar("Value", bool, int, float, str, list[str])
+Config = TypeVar("Config")
 
 TRUSTED_KEYS = (
     "Public key file, or folder of them (*.pub): a policy that none of them has signed is refused; "
@@ -34,3 +36,16 @@ def declare(
         descriptor.integer_range = [IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
     value: Value = node.declare_parameter(name, default, descriptor).value
     return value
+
+
+def declare_config(node: Node, kind: type[Config]) -> Config:
+    """Declare a parameter for each field of a dataclass of numbers, and return the configuration at start.
+
+    The fields carry their ``description`` and their ``range`` as metadata.
+    """
+    default, values = kind(), {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        number: Any = getattr(default, field.name)
+        about = field.metadata
+        values[field.name] = declare(node, field.name, number, about["description"], limits=about["range"])
+    return kind(**values)

@@ -27,7 +27,7 @@ from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.schedule import ControlSchedule
 from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import Answer, State, Supervisor
-from tarsus_edge.supervisor_config import SupervisorConfig, limits_of
+from tarsus_edge.supervisor_config import SupervisorConfig
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import (
     joint_command,
@@ -41,7 +41,7 @@ from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifeline import POLICY, SUPERVISOR, Lifeline, LifelineWatch
 from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import TRUSTED_KEYS, declare
+from tarsus_nodes.parameters import TRUSTED_KEYS, declare, declare_config
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
 from tarsus_nodes.realtime import Realtime
@@ -88,7 +88,7 @@ class SupervisorNode(Node):
             limits=(0.05, 60.0),
         )
         needs_watchdog = declare(self, "watchdog", True, "Refuse to arm without the watchdog process")
-        config = self._declare_config()
+        config = declare_config(self, SupervisorConfig)
         robot = load_robot(robot_name)
         contract = read_policy(path or pretrained_policy(robot.name), TrustedKeys.load(trusted)).contract
         contract.check_robot(robot)
@@ -147,16 +147,6 @@ class SupervisorNode(Node):
         for line in (self._own_line, self._policy_line, self._obstacles):
             line.close()
         super().destroy_node()
-
-    def _declare_config(self) -> SupervisorConfig:
-        default = SupervisorConfig()
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(SupervisorConfig):
-            number: int | float = getattr(default, field.name)
-            values[field.name] = declare(
-                self, field.name, number, field.metadata["description"], limits=limits_of(field.name)
-            )
-        return SupervisorConfig(**values)
 
     def _now(self) -> float:
         """Clock of all ages: the states' own in lockstep, where the simulator waits for us, else that of the node."""
