@@ -119,6 +119,19 @@ def test_something_near_ahead_stops_the_way_forwards_alone(session: Ros) -> None
     assert 0.45 < float(str(values["obstacle [m]"])) < 0.8
 
 
+def test_a_picture_is_as_old_as_its_stamp_says(session: Ros) -> None:
+    bench = Bench(session)
+    bench.state(1.0)
+    bench.state(1.55)  # the robot is there by now
+    session.spin_for(0.05)
+    bench.picture(1.0, FREE)
+    assert bench.ask(0.5) == [0.0, 0.0, 0.0]
+    assert float(str(bench.values()[2]["picture age [s]"])) >= 0.55
+    bench.state(1.6)
+    bench.picture(1.56, FREE)
+    assert bench.ask(0.5) == [0.5, 0.1, 0.2]
+
+
 @pytest.mark.parametrize("what", ["the same again", "no state", "NaN", "covered", "colours"])
 def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) -> None:
     bench = Bench(session)

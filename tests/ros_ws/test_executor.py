@@ -133,6 +133,26 @@ def test_what_is_made_while_it_spins_is_served_and_what_is_destroyed_is_not(benc
     assert heard == ["a"]
 
 
+@pytest.mark.parametrize("kind", ["publisher", "subscription"])
+def test_what_is_destroyed_between_two_turns_is_let_go_whatever_the_next_looks_at(bench: Bench, kind: str) -> None:
+    node = bench.node
+    publisher, subscription = node.create_publisher(String, "words", 1), node.create_subscription(String, "x", print, 1)
+    for _ in range(3):  # the first turns see that they came
+        bench.executor.spin_once(0.1)
+    if kind == "publisher":
+        node.destroy_publisher(publisher)
+    else:
+        node.destroy_subscription(subscription)
+    bench.executor._events_due_s = 0.0  # the next turn looks at QoS events, of which those of the destroyed are some
+    bench.executor.spin_once(0.1)
+    heard: list[str] = []
+    bench.node.create_subscription(String, "others", lambda m: heard.append(m.data), 1)
+    other = bench.node.create_publisher(String, "others", 1)
+    bench.spin_until(lambda: other.get_subscription_count() == 1)
+    other.publish(String(data="on"))
+    bench.spin_until(lambda: heard == ["on"])
+
+
 def test_a_guard_condition_of_another_thread_runs_here(bench: Bench) -> None:
     ran_in: list[threading.Thread] = []
     guard = bench.node.create_guard_condition(lambda: ran_in.append(threading.current_thread()))

@@ -109,8 +109,9 @@ class CollisionMonitorNode(Node):
             self._unusable += 1
             self._reason = str(error)
             return
-        self._shown_ns = stamp_ns
-        self.monitor.see(distance_m, self._time())
+        self._shown_ns, self._reason = stamp_ns, ""
+        late_s = max(0, self._states[-1][0] - stamp_ns) * 1e-9  # what is old when it comes is as old as it is
+        self.monitor.see(distance_m, self._time() - late_s)
         self._rate.count()
         self._latency.add(time.monotonic() - began)
 

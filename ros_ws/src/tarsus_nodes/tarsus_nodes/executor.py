@@ -17,6 +17,7 @@ from typing import Any
 
 from rclpy.context import Context
 from rclpy.event_handler import EventHandler
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.subscription import Subscription
@@ -66,7 +67,12 @@ class FastExecutor(SingleThreadedExecutor):
         events = time.monotonic() >= self._events_due_s
         if events:
             self._events_due_s = time.monotonic() + EVENTS_S
-        wait_set = entities.fill(events)
+        try:
+            wait_set = entities.fill(events)
+        except InvalidHandle:  # of what was destroyed since the last turn; its guard condition has not been seen yet
+            self._let_go()
+            entities = self._gather()
+            wait_set = entities.fill(events)
         wait_set.wait(timeout_ns)
         if self._is_shutdown:
             raise ShutdownException
@@ -105,7 +111,11 @@ class FastExecutor(SingleThreadedExecutor):
     def _run_waitables(self, waitables: list[Any], wait_set: Any) -> None:
         for waitable in waitables:
             if waitable.is_ready(wait_set):
-                self._call(waitable.execute, waitable.take_data())
+                try:
+                    data = waitable.take_data()
+                except InvalidHandle:  # a callback of this turn has destroyed it
+                    continue
+                self._call(waitable.execute, data)
 
     def _answer(self, client: Any) -> None:
         header, response = client.handle.take_response(client.srv_type.Response)
