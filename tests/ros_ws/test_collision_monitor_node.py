@@ -132,7 +132,7 @@ def test_a_picture_is_as_old_as_its_stamp_says(session: Ros) -> None:
     assert bench.ask(0.5) == [0.5, 0.1, 0.2]
 
 
-@pytest.mark.parametrize("what", ["the same again", "no state", "NaN", "covered", "colours"])
+@pytest.mark.parametrize("what", ["the same again", "no state", "NaN", "covered", "colours", "small"])
 def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) -> None:
     bench = Bench(session)
     bench.state(1.0)
@@ -146,7 +146,7 @@ def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) ->
             bench.state(stamp_s)
         bench.picture(
             1.0 if what == "the same again" else stamp_s,
-            np.zeros_like(FREE) if what == "covered" else FREE,
+            {"covered": np.zeros_like(FREE), "small": FREE[::2, ::2]}.get(what, FREE),
             "rgb8" if what == "colours" else "32FC1",
         )
     assert bench.ask(0.5) == [0.0, 0.0, 0.0]
@@ -155,6 +155,7 @@ def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) ->
         "the same again": "",
         "no state": " (A picture is of a time of which no state is known.)",
         "covered": " (Too few pixels have a depth: is the lens covered?)",
+        "small": " (The depth has 16 x 9 pixels, but 'camera/color/camera_info' is of 32 x 18: align depth to colour.)",
         "colours": " (The encoding of the depth is 'rgb8': it must be 32FC1 or 16UC1.)",
     }
     assert level == "error"

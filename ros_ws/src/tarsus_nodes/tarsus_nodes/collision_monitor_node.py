@@ -65,6 +65,7 @@ class CollisionMonitorNode(Node):
         self._pairing = Pairing("joint_states", "imu/data")
         self._states: deque[tuple[int, dict[str, bytes]]] = deque(maxlen=MEMORY)
         self._intrinsics: NDArray[np.float64] | None = None
+        self._shape = (0, 0)
         self._shown_ns = -1
         self._unusable, self._reason = 0, ""
         self._moves = False
@@ -96,7 +97,7 @@ class CollisionMonitorNode(Node):
     def _on_info(self, message: CameraInfo) -> None:
         k = np.reshape(message.k, (3, 3))
         if np.isfinite(k).all() and k[0, 0] > 0.0 and k[1, 1] > 0.0:
-            self._intrinsics = k
+            self._intrinsics, self._shape = k, (message.height, message.width)
 
     def _on_depth(self, message: Image) -> None:
         began = time.monotonic()
@@ -119,6 +120,12 @@ class CollisionMonitorNode(Node):
         if self._intrinsics is None:
             raise StateError("No 'camera/color/camera_info' has come yet.")
         pixels = depth_picture(message)
+        if pixels.shape != self._shape:
+            (rows, columns), (high, wide) = pixels.shape, self._shape
+            raise StateError(
+                f"The depth has {columns} x {rows} pixels, but 'camera/color/camera_info' is of {wide} x {high}: "
+                "align depth to colour."
+            )
         found = min(self._states, key=lambda state: abs(state[0] - stamp_ns), default=None)
         if found is None or abs(found[0] - stamp_ns) > 1e9 * self.monitor.config.state_gap_s:
             raise StateError("A picture is of a time of which no state is known.")

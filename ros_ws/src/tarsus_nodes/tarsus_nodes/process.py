@@ -141,8 +141,9 @@ def _stop_on_signals() -> Iterator[Future]:
         yield future
     finally:
         if future.done():
-            # The second SIGINT of one Ctrl-C, from terminal and launcher, may come while the process ends.
-            old[signal.SIGINT] = signal.SIG_IGN
+            # The second SIGINT of one Ctrl-C, from terminal and launcher, may come while the process ends: the handler
+            # that does nothing stays. (One that comes while SIG_IGN is set is a complaint of Python's on stderr.)
+            del old[signal.SIGINT]
         for number, handler in old.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(old_fd)

@@ -156,6 +156,7 @@ def record(
         return made[-1]
 
     code = run_node(make, [])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C while the process ends
     if made:
         print(f"{made[0].messages} messages are in {file}.", file=sys.stderr)
     return code
