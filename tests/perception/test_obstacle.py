@@ -122,7 +122,8 @@ def test_single_pixels_are_noise_and_bad_ones_no_depth(view: View) -> None:
     noisy[0, 80 : 80 + CONFIG.least_points - 1] = 0.9  # a row of them, high before the robot
     assert view.finder.distance(noisy, k, POSE, level) == np.inf
     noisy[0, 80 + CONFIG.least_points - 1] = 0.9
-    assert view.finder.distance(noisy, k, POSE, level) < 1.0  # type: ignore[operator]
+    found = view.finder.distance(noisy, k, POSE, level)
+    assert found is not None and found < 1.0
     bad = depth.copy()
     bad[::2] = np.nan
     bad[1::4] = -np.inf
