@@ -47,3 +47,7 @@ class ControlSchedule:
     def begins(self, stamp_s: float) -> bool:
         """Whether the state of that stamp begins a control period."""
         return self.tick(stamp_s) % self.decimation == 0
+
+    def is_late(self, stamp_s: float) -> bool:
+        """Whether the state of that stamp lies in the second half of its control period."""
+        return 2 * (self.tick(stamp_s) % self.decimation) >= max(2, self.decimation)

@@ -113,6 +113,10 @@ def test_schedule_by_hand() -> None:
     assert [schedule.begins(t) for t in (0.0, 0.005, 0.0175, 0.02, 0.0201)] == [True, False, True, True, True]
     assert [schedule.period(t) for t in (0.0, 0.015, 0.02, 123.46)] == [0, 0, 1, 6173]
     assert ControlSchedule.of(0.02, 0.02).decimation == 1
+    assert [schedule.is_late(tick * 0.005) for tick in range(8, 12)] == [False, False, True, True]
+    odd = ControlSchedule.of(0.015, 0.005)
+    assert [odd.is_late(tick * 0.005) for tick in range(3, 6)] == [False, False, True]
+    assert not any(ControlSchedule.of(0.02, 0.02).is_late(tick * 0.02) for tick in range(4))
 
 
 def test_velocity_grows_stale_and_ignores_what_is_not_finite() -> None:

@@ -241,24 +241,37 @@ def test_a_state_that_is_not_finite_gets_no_answer_and_leaves_no_trace(session: 
     session.spin_until(lambda: said and "not finite" in said[-1].status[0].message, what="diagnostics that say why")
 
 
-def test_real_time_takes_the_newest_supervisor_state_and_a_plain_twist(session: Ros, policy: Path) -> None:
+def test_real_time_answers_twice_by_the_newest_supervisor_state_and_a_plain_twist(session: Ros, policy: Path) -> None:
     bench = Bench(session, policy, lockstep=False, cmd_vel_stamped=False, cmd_vel_timeout_s=60.0)
     reference = Reference(policy)
     bench.robot.status.publish(SupervisorState(state=SupervisorState.WALK))
     session.spin_until(lambda: bench.policy._supervisor.state == State.WALK, what="WALK")
     bench.drive(0.3, 0.0, 0.1)
-    count = 0
+    count, commands = 0, bench.robot.commands
     for k in range(20):  # states at 200 Hz; the one that begins period 2 is lost, and the next takes its place
         stamp = k * 5 / 1000
-        if k == 8:
+        if k in (8, 14):  # the one that begins the second half of period 3 is lost, too
             continue
         bench.robot.send(moving(stamp), None)
         if k % 4 == 0 or k == 9:
             count += 1
-            session.spin_until(lambda count=count: len(bench.robot.commands) == count, what="an answer")
-            assert position(bench.robot.commands[-1]) == reference.answer(moving(stamp), (0.3, 0.0, 0.1)), k
+            session.spin_until(lambda count=count: len(commands) == count, what="an answer")
+            assert position(commands[-1]) == reference.answer(moving(stamp), (0.3, 0.0, 0.1)), k
+        elif k % 4 == 2 or k == 15:
+            count += 1
+            session.spin_until(lambda count=count: len(commands) == count, what="the answer again")
+            assert commands[-1] == commands[-2], "half a period later the same is sent again"
     session.spin_for(0.1)
-    assert len(bench.robot.commands) == 5
+    assert len(commands) == 10
+    for k in (20, 21):
+        bench.robot.send(moving(k * 5 / 1000), None)
+    session.spin_until(lambda: len(commands) == 11, what="an answer")
+    bench.robot.status.publish(SupervisorState(state=SupervisorState.DAMP))
+    session.spin_until(lambda: bench.policy._supervisor.state == State.DAMP, what="DAMP")
+    for k in range(24, 28):
+        bench.robot.send(moving(k * 5 / 1000), None)
+    session.spin_for(0.1)
+    assert len(commands) == 11, "an answer of another period is not sent again"
 
 
 def test_messages_that_cannot_be_read_are_counted_and_the_node_goes_on(session: Ros, policy: Path) -> None:

@@ -90,6 +90,7 @@ def test_what_is_granted_is_not_refused() -> None:
 
 def test_values_for_a_node() -> None:
     assert Realtime().parameters() == {}
+    assert Realtime(20, (1,)).as_dict() == {"rt_priority": 20, "rt_lock_memory": False, "rt_awake": False}
     asked = {"rt_priority": "20", "rt_cores": "0,1", "rt_lock_memory": "true", "rt_awake": "true"}
     assert Realtime(20, (0, 1), True, True).parameters() == asked
 

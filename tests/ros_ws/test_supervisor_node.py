@@ -71,6 +71,13 @@ def test_real_time_from_passive_to_walk_to_damp_and_back(session: Ros, policy: P
     bench.pace(lambda: len(robot.commands) > count + 10, what="commands in WALK", policy=True)
     assert bench.state() is State.WALK
 
+    # The policy sends each command twice: the second is neither answered nor counted.
+    stamp, count = bench.supervisor.supervisor.commands.latest.stamp_s, len(robot.commands)
+    for _ in range(3):
+        robot.send_policy(stamp)
+    session.spin_for(0.05)
+    assert (len(robot.commands), bench.supervisor.supervisor.commands.rejected) == (count, 0)
+
     # The policy falls silent while the states go on.
     bench.pace(lambda: bench.state() is State.DAMP, what="damping")
     assert robot.status[-1].reason == "No policy command for 400 ms."

@@ -27,12 +27,11 @@ from tarsus_nodes.load import KINDS, loaded
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.qos import command_qos
-from tarsus_nodes.realtime import HIGHEST, Realtime
+from tarsus_nodes.realtime import HIGHEST, PRIORITY, Realtime
 from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
-RT_PRIORITY = 20
 CALM_S = 2.0
 """s between the start of the graph and that of the robot"""
 
@@ -106,7 +105,7 @@ def loop(
             help="Run every node by SCHED_FIFO with this priority, its memory locked and the processors kept awake, as "
             "far as the system grants it; 0: as any process.",
         ),
-    ] = RT_PRIORITY,
+    ] = PRIORITY,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> int:
     """Walk in simulation in strict real time, and measure the loop: robot state, policy, supervisor, actuator.
@@ -127,7 +126,7 @@ def loop(
         plan = plan.with_parameters(**realtime.parameters())
         with Display() as display:
             found = LoopBench(request, domain, display, load).run(plan)
-    found |= {"rt_priority": realtime.priority, "rt_lock_memory": realtime.lock_memory, "rt_awake": realtime.awake}
+    found |= realtime.as_dict()
     if as_json:
         print(json.dumps(found, allow_nan=False))
     else:

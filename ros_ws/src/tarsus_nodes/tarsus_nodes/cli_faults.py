@@ -22,6 +22,7 @@ from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.cable import Cable, UnavailableError
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.operator_client import OperatorError
+from tarsus_nodes.realtime import PRIORITY, Realtime
 from tarsus_nodes.script import ros_script
 from tarsus_nodes.sim_session import simulation_domain
 
@@ -57,16 +58,19 @@ def chosen(numbers: Sequence[str]) -> list[Line]:
 
 def in_graphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
     """Lines that can share a graph; a line that ends it for others has one of its own."""
-    for kind in ((False, False), (True, False), (True, True), (False, True)):
-        shared = [line for line in lines if (line.wired, line.simulated_time) == kind and not line.last]
-        if shared:
-            yield shared
+    shared: dict[tuple[bool, ...], list[Line]] = {}
+    for line in lines:
+        if not line.last:
+            shared.setdefault((line.wired, line.simulated_time, line.any_process), []).append(line)
+    yield from shared.values()
     for line in lines:
         if line.last:
             yield [line]
 
 
-def run_lines(lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableError | None) -> list[Verdict]:
+def run_lines(
+    lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableError | None, realtime: Realtime
+) -> list[Verdict]:
     """Run lines in as few graphs as can be, and return their verdicts in the order of the table."""
     verdicts: list[Verdict] = []
     task = tell.add_task("starting", total=len(lines))
@@ -75,7 +79,7 @@ def run_lines(lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableE
             left = list(group)
             while left:  # a graph that breaks is a failed line, and the next line gets a new one
                 try:
-                    with _bench(group[0], cable, check) as bench:
+                    with _bench(group[0], cable, realtime, check) as bench:
                         while left:
                             tell.update(task, description=left[0].fault)
                             verdicts.append(_run(left.pop(0), bench))
@@ -91,7 +95,9 @@ def run_lines(lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableE
     return sorted(verdicts, key=lambda v: v.number)
 
 
-def _bench(line: Line, cable: Cable | UnavailableError | None, check: Callable[[], None]) -> FaultBench:
+def _bench(
+    line: Line, cable: Cable | UnavailableError | None, realtime: Realtime, check: Callable[[], None]
+) -> FaultBench:
     if line.cabled and isinstance(cable, UnavailableError):
         raise cable
     return FaultBench(
@@ -100,6 +106,7 @@ def _bench(line: Line, cable: Cable | UnavailableError | None, check: Callable[[
         simulated_time=line.simulated_time,
         own_wall_clock=line.own_wall_clock,
         cable=cable if line.cabled and isinstance(cable, Cable) else None,
+        realtime=None if line.any_process else realtime,
         check=check,
     )
 
@@ -137,22 +144,27 @@ def faults(
 
     A robot walks in simulation, in the processes that run on the robot, too. Processes are killed and stopped, messages
     lost, delayed and spoiled by a relay between the nodes, buttons pressed, a network cable pulled (that needs root).
-    Exit code 1 if a line fails, or its verdict changes from one time to the next. Close other programs first:
-    reactions are timed. Ten minutes.
+    The nodes run by SCHED_FIFO as far as the system grants it, as on a robot. Exit code 1 if a line fails, or its
+    verdict changes from one time to the next. Close other programs first: reactions are timed. Ten minutes.
     """
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []
+    realtime = Realtime.granted(PRIORITY)
     with _cable(lines) as cable:
         for _ in range(repeat):
             with progress_bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-                runs.append(run_lines(lines, progress, cable))
+                runs.append(run_lines(lines, progress, cable, realtime))
             if not as_json:
                 _show(runs[-1])
     stable = all([v.passed for v in run] == [v.passed for v in runs[0]] for run in runs)
     if as_json:
-        print(json.dumps({"runs": [[v.as_dict() for v in run] for run in runs], "stable": stable}, allow_nan=False))
-    elif repeat > 1:
-        print("The verdicts are the same each time." if stable else "The verdicts differ from time to time.")
+        found = {"runs": [[v.as_dict() for v in run] for run in runs], "stable": stable, **realtime.as_dict()}
+        print(json.dumps(found, allow_nan=False))
+    else:
+        if not realtime.priority:
+            print("The nodes ran as any process: this system grants no SCHED_FIFO ('ulimit -r 80' or CAP_SYS_NICE do).")
+        if repeat > 1:
+            print("The verdicts are the same each time." if stable else "The verdicts differ from time to time.")
     return 0 if stable and all(v.passed is not False for run in runs for v in run) else 1
 
 

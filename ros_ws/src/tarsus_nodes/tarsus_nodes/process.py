@@ -75,6 +75,8 @@ def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
                 node.get_logger().warning(refusal)
+            gc.collect()
+            gc.freeze()  # what is loaded by now stays: the collector need not walk through it, 20 ms at a time
             try:
                 return _spin(node, stop)
             finally:

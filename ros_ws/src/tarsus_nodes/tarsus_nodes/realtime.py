@@ -24,6 +24,8 @@ PM_QOS = "/dev/cpu_dma_latency"
 """where Linux takes a limit on wake-up latency (Documentation/power/pm_qos_interface)"""
 _asked_awake: int | None = None
 """open file that keeps the processors awake; the process's end closes it"""
+PRIORITY = 20
+"""of the nodes that have to be on time, where the system grants it"""
 HIGHEST = 80
 """the kernel's own interrupt threads run at 50 and, some of them, at 99"""
 
@@ -74,10 +76,13 @@ class Realtime:
         locked = library.mlockall(_MCL_FUTURE) == 0 and library.munlockall() == 0
         return Realtime(priority, (), locked, os.access(PM_QOS, os.W_OK))
 
+    def as_dict(self) -> dict[str, int | bool]:
+        """Return priority, locked memory and processors kept awake, ready for JSON."""
+        return {"rt_priority": self.priority, "rt_lock_memory": self.lock_memory, "rt_awake": self.awake}
+
     def parameters(self) -> dict[str, str]:
         """Return what was asked for as the values of a node's parameters."""
-        asked = {"rt_priority": self.priority, "rt_lock_memory": self.lock_memory, "rt_awake": self.awake}
-        found = {name: str(value).lower() for name, value in asked.items() if value}
+        found = {name: str(value).lower() for name, value in self.as_dict().items() if value}
         return found | ({"rt_cores": ",".join(map(str, self.cores))} if self.cores else {})
 
     def apply(self) -> list[str]:

@@ -35,6 +35,7 @@ from tarsus_nodes.conversions import (
     motor_reading,
     nanoseconds_from_stamp,
     robot_state,
+    seconds_from_stamp,
     stamp_from_seconds,
 )
 from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
@@ -199,6 +200,9 @@ class SupervisorNode(Node):
             self._answer_lockstep()
 
     def _on_policy_command(self, message: JointCommandMsg) -> None:
+        taken = self.supervisor.commands.latest
+        if not self._lockstep and taken is not None and seconds_from_stamp(message.header.stamp) == taken.stamp_s:
+            return  # the policy sends each command twice
         try:
             command = joint_command(message)
         except StateError as error:

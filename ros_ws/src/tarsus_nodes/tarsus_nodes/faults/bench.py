@@ -36,6 +36,7 @@ from tarsus_nodes.faults.witness import Witness
 from tarsus_nodes.operator_client import OperatorClient, OperatorError
 from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.qos import STATUS_QOS
+from tarsus_nodes.realtime import Realtime
 from tarsus_nodes.ros_domain import VARIABLE
 
 ROBOT = "g1"
@@ -50,6 +51,7 @@ PATIENCE_S = 10.0
 PATIENT = {
     "state_age_warn_s": "0.1",
     "state_age_damp_s": "0.4",
+    "state_delay_damp_s": "0.4",
     "command_age_hold_s": "0.4",
     "command_age_damp_s": "0.45",
     "states_late_damp": "1000",
@@ -72,6 +74,7 @@ class FaultBench:
         arguments: Mapping[str, str] | None = None,
         own_wall_clock: bool = False,
         cable: Cable | None = None,
+        realtime: Realtime | None = None,
         calm_s: float = CALM_S,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -83,13 +86,15 @@ class FaultBench:
             arguments: of the launch file, beyond those that make it strict real time.
             own_wall_clock: let ``wall_clock`` shift that of its processes.
             cable: put it between the simulator and everybody.
+            realtime: what the nodes and the relay ask of the kernel to be on time; nothing if None.
             calm_s: steady time that the graph is left alone when it is up.
             check: called again and again while waiting; what it raises ends the wait.
         """
         given = {"policy": str(pretrained_policy(ROBOT)), "robot": ROBOT, "patience_s": "0.0", **(arguments or {})}
         plan = load_plan(find_launch_file("sim"), given)
         plan = plan if simulated_time else plan.with_parameters(use_sim_time="false")
-        self.plan = _with_wire(plan) if wired else plan
+        plan = _with_wire(plan) if wired else plan
+        self.plan = plan.with_parameters(**(realtime or Realtime()).parameters())
         self.robot = load_robot(ROBOT)
         self.domain = int(os.environ[VARIABLE])
         self.said = io.StringIO()
@@ -285,7 +290,7 @@ class FaultBench:
 def _with_wire(plan: LaunchPlan) -> LaunchPlan:
     """Lead the topics of simulator and policy over the relay."""
     processes = [replace(p, command=(*p.command, *relay.remappings(p.name.partition("_")[0]))) for p in plan.processes]
-    command = (sys.executable, "-m", relay.__name__)
+    command = (sys.executable, "-m", relay.__name__, "--ros-args")
     processes.insert(0, ProcessSpec("fault_relay", command, dict(plan.processes[0].environment), output="screen"))
     return replace(plan, processes=tuple(processes))
 

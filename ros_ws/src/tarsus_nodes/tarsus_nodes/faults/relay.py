@@ -26,6 +26,7 @@ from tarsus_msgs.msg import JointCommand
 from tarsus_nodes.faults.damage import Damage
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import COMMAND_QOS, NEWEST_QOS, STATUS_QOS, sensor_qos
+from tarsus_nodes.realtime import Realtime
 
 WIRE = "wire/"
 SENSORS = ("joint_states", "imu/data")
@@ -55,6 +56,7 @@ class FaultRelay(Node):
     def __init__(self, **node_arguments: Any) -> None:
         """Begin to pass messages on."""
         super().__init__("fault_relay", start_parameter_services=False, **node_arguments)
+        self.realtime = Realtime.declare(self)
         self._damages: dict[str, Damage] = {}
         self._asked: int | None = None
         self._late: list[tuple[float, int, str, bytes]] = []

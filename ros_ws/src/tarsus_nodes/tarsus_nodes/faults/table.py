@@ -44,6 +44,8 @@ class Line:
     """whether the wall clock of the processes can be shifted"""
     cabled: bool = False
     """whether the simulator is at the other end of a cable that can be pulled"""
+    any_process: bool = False
+    """whether the nodes run as any process does, without what the system grants them to be on time"""
     camera: bool = False
     """whether the robot walks by its camera: a collision monitor lets commands through"""
     last: bool = False
