@@ -138,7 +138,7 @@ def _run(line: Line, bench: FaultBench) -> Verdict:
 def faults(
     numbers: Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Lines; all if none.")] = None,
     repeat: Annotated[int, typer.Option(min=1, max=100, help="Run so many times, and compare the verdicts.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the tables go to standard error.")] = False,
 ) -> int:
     """Inject faults into the real graph, in strict real time, and print what it did about them.
 
@@ -154,8 +154,7 @@ def faults(
         for _ in range(repeat):
             with progress_bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
                 runs.append(run_lines(lines, progress, cable, realtime))
-            if not as_json:
-                _show(runs[-1])
+            _show(runs[-1], Console(highlight=False, stderr=as_json))
     stable = all([v.passed for v in run] == [v.passed for v in runs[0]] for run in runs)
     if as_json:
         found = {"runs": [[v.as_dict() for v in run] for run in runs], "stable": stable, **realtime.as_dict()}
@@ -168,8 +167,7 @@ def faults(
     return 0 if stable and all(v.passed is not False for run in runs for v in run) else 1
 
 
-def _show(run: list[Verdict]) -> None:
-    console = Console(highlight=False)
+def _show(run: list[Verdict], console: Console) -> None:
     console.print(render(run))
     counts = Counter(v.passed for v in run)
     skipped = f", {counts[None]} cannot be run here" if counts[None] else ""
