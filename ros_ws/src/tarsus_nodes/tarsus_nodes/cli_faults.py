@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -149,7 +150,7 @@ def faults(
     """
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []
-    realtime = Realtime.granted(PRIORITY)
+    realtime = replace(Realtime.granted(PRIORITY), awake=False)  # ten minutes of it are too much for a shared machine
     with _cable(lines) as cable:
         for _ in range(repeat):
             with progress_bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:

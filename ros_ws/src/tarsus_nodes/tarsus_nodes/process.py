@@ -24,6 +24,7 @@ from rclpy.utilities import remove_ros_args
 
 from tarsus_core.cli import guard
 from tarsus_core.errors import ConfigError
+from tarsus_nodes.dds_ports import orphaned_ports_taken
 from tarsus_nodes.executor import FastExecutor
 
 
@@ -70,7 +71,8 @@ def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
     try:
         with _stop_on_signals() as stop:
             try:
-                node = make_node()
+                with orphaned_ports_taken():
+                    node = make_node()
             except (InvalidParameterTypeException, InvalidParameterValueException, InvalidParameterException) as error:
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():

@@ -13,6 +13,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from tarsus_core.errors import ConfigError
+from tarsus_nodes.dds_ports import orphaned_ports_taken
 
 
 @contextlib.contextmanager
@@ -47,7 +48,8 @@ def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[C
     numbers = (signal.SIGINT, signal.SIGTERM) if own_signals else ()
     previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield check
+        with orphaned_ports_taken():
+            yield check
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
