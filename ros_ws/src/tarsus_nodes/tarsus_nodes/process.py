@@ -57,7 +57,14 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
     It ends without the destructors of shared libraries. Tracing, logging and linear algebra stop threads of their own
     there, and one of some hundred processes waited for that until it was killed. All that is ours is closed by then.
     """
-    code = run_node(make_node)
+
+    def make_and_freeze() -> Node:
+        node = make_node()
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: the collector need not walk through it, 20 ms at a time
+        return node
+
+    code = run_node(make_and_freeze)
     gc.unfreeze()
     gc.collect()  # lets go of the middleware's participant, which says farewell and removes its shared memory
     for stream in (sys.stdout, sys.stderr):
@@ -77,8 +84,6 @@ def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
                 node.get_logger().warning(refusal)
-            gc.collect()
-            gc.freeze()  # what is loaded by now stays: the collector need not walk through it, 20 ms at a time
             try:
                 return _spin(node, stop)
             finally:
