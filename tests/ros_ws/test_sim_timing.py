@@ -106,6 +106,35 @@ def test_waiting_for_an_answer_misses_a_deadline_whether_it_comes_or_not() -> No
     assert statistics.summary(1.0)["waited_s"] == 0.0
 
 
+@pytest.mark.parametrize(("lockstep", "missed"), [(False, 1), (True, 0)])
+def test_a_computer_that_is_held_up_misses_a_deadline_though_simulated_time_stood_still(
+    lockstep: bool, missed: int
+) -> None:
+    statistics = LoopStatistics(0.02, 4, 0.0, lockstep)
+    statistics.on_state(0, 0.0)
+    statistics.on_applied(0, 0.002, 0.019)
+    for tick in range(1, 5):
+        statistics.on_state(tick, tick * 0.005)
+    statistics.on_applied(4, 0.06, 0.063)  # 43 ms after its state, and yet before the next one
+    statistics.on_state(8, 0.08)
+    statistics.on_applied(8, 0.083, 0.085)
+    statistics.on_state(12, 0.1)
+    summary = statistics.summary(0.1)
+    assert (summary["answers"], summary["deadline_misses"]) == (3, missed)
+    assert summary["loop_latency_ms"]["max"] == 43.0
+
+
+def test_an_answer_of_the_period_before_is_one_missed_deadline() -> None:
+    statistics = LoopStatistics(0.02, 4, 0.0)
+    for tick in range(5):
+        statistics.on_state(tick, tick * 0.005)
+    statistics.on_applied(0, 0.021, 0.025)  # counted when tick 4 was published, 20 ms after tick 0
+    assert statistics.deadline_misses == 1
+    statistics.on_applied(4, 0.026, 0.030)
+    statistics.on_state(8, 0.04)
+    assert statistics.deadline_misses == 1
+
+
 def test_an_answer_counts_once_and_an_old_one_not_at_all() -> None:
     statistics = LoopStatistics(0.02, 4, 0.0)
     for tick in range(9):

@@ -97,7 +97,9 @@ class SimLoop:
         self._answered = False
         self._held = ""
         self._last_error = ""
-        self.statistics = LoopStatistics(config.control_period_s, self.schedule.decimation, time.monotonic())
+        self.statistics = LoopStatistics(
+            config.control_period_s, self.schedule.decimation, time.monotonic(), config.lockstep
+        )
         self._put_in_place()
 
     # ---- from other threads ----

@@ -53,14 +53,15 @@ class LoopStatistics:
     """Latency from the publication of a state to the physics step that first applies its answer; missed deadlines.
 
     A deadline is missed when a control period goes by without a new answer being applied, or would have if simulated
-    time had not waited for it. Each latency is counted once
-    a control period: the first answer counts.
+    time had not waited for it, or had not stood still itself: a real robot's does not, when its computer is held up.
+    Each period is missed once at most, and each latency counted once a control period: the first answer counts.
     """
 
-    def __init__(self, control_period_s: float, decimation: int, now_s: float) -> None:
-        """Count from now; a control period spans ``decimation`` physics steps."""
+    def __init__(self, control_period_s: float, decimation: int, now_s: float, lockstep: bool = False) -> None:
+        """Count from now; a control period spans ``decimation`` physics steps. In lockstep no answer is late."""
         self._decimation = decimation
         self._physics_dt_s = control_period_s / decimation
+        self._deadline_s = math.inf if lockstep else control_period_s
         self._published: deque[tuple[int, float]] = deque(maxlen=8 * decimation)
         self._answered = -1
         self.reset(now_s)
@@ -72,6 +73,7 @@ class LoopStatistics:
         self._steps = 0
         self._latencies_s: deque[float] = deque(maxlen=MEMORY)
         self._arrivals_s: deque[float] = deque(maxlen=MEMORY)
+        self._missed = -1
         self.deadline_misses = 0
         self.waited_s = 0.0
         self.skipped_cycles = 0
@@ -86,7 +88,7 @@ class LoopStatistics:
         if self._first_period is None:
             self._first_period = period
         elif self._answered < period - 1:
-            self.deadline_misses += 1
+            self._miss(period - 1)
 
     def answered(self, tick: int) -> bool:
         """Whether an answer to a state of that tick's control period, or of a later one, was applied."""
@@ -96,7 +98,7 @@ class LoopStatistics:
         """Note that simulated time stood still for an answer that was not there when it was due, and if it came."""
         self.waited_s += duration_s
         if came and self._first_period is not None:  # one that did not come is missed when the period is over
-            self.deadline_misses += 1
+            self._miss(self._published[-1][0] // self._decimation)
 
     def on_step(self) -> None:
         """Note a physics step."""
@@ -114,7 +116,14 @@ class LoopStatistics:
             if published_tick == tick:
                 self._latencies_s.append(now_s - published_s)
                 self._arrivals_s.append(arrived_s - published_s)
+                if now_s - published_s > self._deadline_s:
+                    self._miss(period)
                 return
+
+    def _miss(self, period: int) -> None:
+        if period > self._missed:
+            self._missed = period
+            self.deadline_misses += 1
 
     def summary(self, now_s: float, newest: int = MEMORY) -> dict[str, float | int | dict[str, float | None] | None]:
         """What was counted since the last reset, ready for JSON; None where there is nothing to tell.
