@@ -55,6 +55,7 @@ class Watchdog:
         """why the robot is damped, one sentence; else empty"""
         self.trips = 0
         self._command_s = -math.inf
+        self._rivals = False
 
     @property
     def damps(self) -> bool:
@@ -72,13 +73,23 @@ class Watchdog:
     def on_supervisor(self, state: State, armed: bool, now_s: float) -> None:
         """Take what the supervisor says it does. One that is passive, disarmed and commands anew ends the latch."""
         fresh = not reached(self.command_age(now_s), self.config.command_age_damp_s)
-        if self.damps and state is State.PASSIVE and not armed and fresh:
+        if self.damps and state is State.PASSIVE and not armed and fresh and not self._rivals:
             self.reason = ""
 
     def lose_supervisor(self) -> None:
         """Take note that the supervisor's process has ended. Before its first command there is nothing to damp."""
         if self._command_s > -math.inf:
             self._trip("The supervisor has ended.")
+
+    def count(self, publishers: int) -> None:
+        """Take the number of those who may command the actuators: more than one damps, whatever they say.
+
+        The supervisor damps then, too, but its commands are only some of those that arrive; and the rival's would hide
+        from ``check`` that it has fallen silent.
+        """
+        self._rivals = publishers > 1
+        if self._rivals:
+            self._trip(f"There are {publishers} publishers of joint commands.")
 
     def check(self, now_s: float) -> None:
         """Damp if the newest command is too old."""

@@ -48,6 +48,25 @@ def test_the_end_of_the_supervisor_damps_at_once_and_the_first_reason_stays() ->
     assert (watchdog.reason, watchdog.trips) == ("The supervisor has ended.", 1)
 
 
+def test_a_second_publisher_damps_whatever_it_says_and_the_latch_outlasts_it() -> None:
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
+    watchdog.on_command(5.0)
+    watchdog.count(0)
+    watchdog.count(1)
+    assert not watchdog.damps
+    watchdog.count(2)
+    assert (watchdog.reason, watchdog.trips) == ("There are 2 publishers of joint commands.", 1)
+    watchdog.on_command(5.02)
+    watchdog.on_supervisor(State.PASSIVE, False, 5.02)
+    assert watchdog.damps, "the rival is still there"
+    watchdog.count(1)
+    watchdog.on_command(5.04)
+    watchdog.on_supervisor(State.DAMP, False, 5.04)
+    assert watchdog.damps, "nobody has reset the supervisor"
+    watchdog.on_supervisor(State.PASSIVE, False, 5.05)
+    assert not watchdog.damps
+
+
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("armed", [False, True])
 @pytest.mark.parametrize("age_s", [0.0, 0.1])

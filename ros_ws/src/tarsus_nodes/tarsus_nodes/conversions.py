@@ -14,7 +14,7 @@ from geometry_msgs.msg import Twist
 from numpy.typing import NDArray
 from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
-from tarsus_msgs.msg import MotorStates
+from tarsus_msgs.msg import MotorStates, WatchdogState
 
 from tarsus_core.errors import StateError
 from tarsus_core.state import JointCommand, RobotState, check_stamp, joint_indices
@@ -176,6 +176,11 @@ def motor_reading(message: MotorStates) -> MotorReading:
         np.asarray(message.temperature, dtype=np.float64),
         np.asarray(message.error, dtype=np.uint32),
     )
+
+
+def damping_reason(message: WatchdogState) -> str:
+    """Why the watchdog lets the actuators damp, one sentence; empty if it does not."""
+    return (message.reason or "The watchdog gives no reason.") if message.damp else ""
 
 
 def velocity_command(twist: Twist) -> Array:

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from std_msgs.msg import Bool
 from tarsus_msgs.msg import WatchdogState
 
+from tarsus_nodes.conversions import damping_reason
 from tarsus_nodes.lifeline import WATCHDOG, LifelineWatch
 from tarsus_nodes.qos import STATUS_QOS, subscribe_to_any
 
@@ -52,7 +53,7 @@ class Obstacles:
         self._watchdog_s = -math.inf
         self._line = LifelineWatch(node, WATCHDOG, self.look)
         node.create_subscription(WatchdogState, "watchdog/state", self._on_watchdog, STATUS_QOS)
-        subscribe_to_any(node, Bool, "emergency_stop", self._on_emergency_stop)
+        subscribe_to_any(node, Bool, "emergency_stop", self._on_emergency_stop, said_once=True)
 
     @property
     def watched(self) -> bool:
@@ -69,7 +70,7 @@ class Obstacles:
 
     def _on_watchdog(self, message: WatchdogState) -> None:
         self._watchdog_s = self._clock()
-        self._watchdog_reason = message.reason if message.damp else ""
+        self._watchdog_reason = damping_reason(message)
         self.look()
 
     def _on_emergency_stop(self, message: Bool) -> None:

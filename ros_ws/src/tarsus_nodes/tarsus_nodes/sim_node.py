@@ -26,7 +26,7 @@ from tarsus_msgs.msg import WatchdogState
 from tarsus_core.errors import ConfigError, SimulationError, StateError, TarsusError
 from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import GroundTruth, RobotState
-from tarsus_nodes.conversions import imu_message, joint_command, joint_state_message
+from tarsus_nodes.conversions import damping_reason, imu_message, joint_command, joint_state_message
 from tarsus_nodes.diagnostics import Diagnostics, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
@@ -237,7 +237,7 @@ class SimNode(LifecycleNode):
 
     def _on_watchdog(self, message: WatchdogState) -> None:
         if self._loop is not None:
-            self._loop.hold(message.reason if message.damp else "")
+            self._loop.hold(damping_reason(message))
 
     def _on_push(self, message: Vector3) -> None:
         if self._loop is None:

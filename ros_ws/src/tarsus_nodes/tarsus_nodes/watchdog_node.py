@@ -57,13 +57,16 @@ class WatchdogNode(Node):
         self._supervisor = State.PASSIVE
         self._rate = Rate(time.monotonic())
         self._publisher = self.create_publisher(WatchdogState, "watchdog/state", STATUS_QOS)
-        self.create_subscription(JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep))
+        commands = self.create_subscription(
+            JointCommandMsg, "joint_command", self._on_command, command_qos(self._lockstep)
+        )
+        self._commands = commands.topic_name  # resolved: counting publishers follows no remapping
         self.create_subscription(SupervisorState, "supervisor/state", self._on_supervisor, STATUS_QOS)
         self._watch = LifelineWatch(self, SUPERVISOR, self._on_supervisor_lost)
         self._lifeline = Lifeline(self, WATCHDOG)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(CHECK_PERIOD_S, self._on_timer, clock=steady)
-        self.create_timer(HEARTBEAT_S, self._publish, clock=steady)
+        self.create_timer(HEARTBEAT_S, self._beat, clock=steady)
         self._diagnostics = Diagnostics(self, self._report)
         self._publish()
 
@@ -92,6 +95,10 @@ class WatchdogNode(Node):
         if not self._lockstep:
             self.watchdog.check(self._time())
             self._show()
+
+    def _beat(self) -> None:
+        self.watchdog.count(self.count_publishers(self._commands))
+        self._publish()
 
     def _show(self) -> None:
         """Publish what is news."""

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.judge import both, comes_to_rest, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
+from tarsus_nodes.faults.witness import RIVAL
 from tarsus_nodes.qos import COMMAND_QOS
 
 # A remote: commands 0.5 m/s until it is killed.
@@ -39,23 +41,58 @@ while True:
 """
 
 
-def rival(topic: str) -> Callable[[FaultBench], Seen]:
-    """Somebody else may publish what one node alone has to say."""
+def silent_rival(bench: FaultBench) -> Seen:
+    """Somebody else may publish what the policy alone has to say."""
+    bench.to_walk()
+    node = bench.client.node
+    since_s = time.monotonic()
+    other = node.create_publisher(JointCommand, "policy/command", COMMAND_QOS)
+    try:
+        seen = damped(bench, since_s, 1000.0)
+        bench.client.press("supervisor/reset")
+        armed, why = bench.client.press("supervisor/arm")
+    finally:
+        node.destroy_publisher(other)
+    return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
 
-    def run(bench: FaultBench) -> Seen:
-        bench.to_walk()
-        node = bench.client.node
-        since_s = time.monotonic()
-        other = node.create_publisher(JointCommand, topic, COMMAND_QOS)
-        try:
-            seen = damped(bench, since_s, 1000.0)
-            bench.client.press("supervisor/reset")
-            armed, why = bench.client.press("supervisor/arm")
-        finally:
-            node.destroy_publisher(other)
-        return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
 
-    return run
+def rival_that_commands(bench: FaultBench) -> Seen:
+    """Somebody goes on with an old command, four times as often as the supervisor: only the watchdog can end that."""
+    bench.to_walk()
+    node, heard = bench.client.node, list[JointCommand]()
+    listener = node.create_subscription(JointCommand, "joint_command", heard.append, COMMAND_QOS)
+    bench.until(lambda: heard)
+    stiff = copy.deepcopy(heard[-1])
+    stiff.header.frame_id = RIVAL
+    ended = threading.Event()
+    since_s = time.monotonic()
+    other = node.create_publisher(JointCommand, "joint_command", COMMAND_QOS)
+
+    def command() -> None:
+        while not ended.wait(0.005):
+            own = [message.header.stamp for message in heard[-20:] if message.header.frame_id != RIVAL]
+            stiff.header.stamp = own[-1] if own else stiff.header.stamp
+            other.publish(stiff)
+
+    thread = threading.Thread(target=command, name="rival", daemon=True)
+    thread.start()
+    try:
+        seen = damped(bench, since_s, 1000.0)
+        bench.until(lambda: bench.witness.watchdog_at(since_s) is not None, 2.0)
+        at_s = bench.witness.watchdog_at(since_s)
+        bench.client.press("supervisor/reset")
+        armed, why = bench.client.press("supervisor/arm")
+        bench.wait(0.3)
+        holds = bench.witness.watchdog[-1][1].damp
+    finally:
+        ended.set()
+        thread.join()
+        node.destroy_subscription(listener)
+        node.destroy_publisher(other)
+    told_ms = None if at_s is None else (at_s - since_s) * 1e3
+    told = "the watchdog does not see it" if told_ms is None else "the watchdog lets the actuators damp"
+    passed = holds and told_ms is not None and told_ms <= 1000.0 and not armed
+    return both(seen, Seen(f"{told}. Arming: {why}", passed, told_ms))
 
 
 def velocity_stops(bench: FaultBench) -> Seen:
@@ -207,8 +244,18 @@ def emergency_stop(state: State) -> Line:
 
 
 LINES = (
-    Line(17.1, "a second publisher of joint_command", "damped within 1 s; arming is refused", rival("joint_command")),
-    Line(17.2, "a second publisher of policy/command", "damped within 1 s; arming is refused", rival("policy/command")),
+    Line(
+        17.1,
+        "a second publisher of joint_command, stiff",
+        "damped within 1 s, by the watchdog too; arming is refused",
+        rival_that_commands,
+    ),
+    Line(
+        17.2,
+        "a second publisher of policy/command",
+        "damped within 1 s; arming is refused",
+        silent_rival,
+    ),
     Line(21.1, "cmd_vel stops", "zero after 0.5 s, then stands", velocity_stops),
     Line(21.2, "cmd_vel is no number", "ignored; zero after 0.5 s, then stands", velocity_not_a_number),
     Line(21.3, "cmd_vel of 5 m/s", "clamped to what was trained", velocity_too_fast),

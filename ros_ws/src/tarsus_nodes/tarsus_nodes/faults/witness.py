@@ -27,6 +27,9 @@ from tarsus_nodes.graph_view import GraphView
 from tarsus_nodes.odometry import pose_of
 from tarsus_nodes.qos import STATUS_QOS, TRUTH_QOS, command_qos
 
+RIVAL = "rival"
+"""frame of the commands of a fault that are not the supervisor's: they are no part of what is judged"""
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -134,6 +137,8 @@ class Witness:
         self._executor.spin_while(lambda: not self._closed)
 
     def _on_command(self, message: JointCommandMsg) -> None:
+        if message.header.frame_id == RIVAL:
+            return
         stamp_s = seconds_from_stamp(message.header.stamp)
         self.commands.append(Heard(time.monotonic(), stamp_s, not any(message.kp)))
         self.check.take(message)
