@@ -12,10 +12,10 @@ from helpers.ros import Ros
 from helpers.supervisor_bench import Bench
 from rclpy.node import Node
 from std_msgs.msg import Bool
-from tarsus_msgs.msg import WatchdogState
+from tarsus_msgs.msg import JointCommand, WatchdogState
 
 from tarsus_edge.supervisor import State
-from tarsus_nodes.qos import STATUS_QOS
+from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS
 from tarsus_nodes.watchdog_node import WatchdogNode
 
 
@@ -112,6 +112,19 @@ def test_it_trips_again_and_again_whatever_the_supervisor_did(both: Both) -> Non
         watchdog._show()
 
 
+def test_a_second_publisher_of_joint_commands_lets_the_actuators_damp(both: Both) -> None:
+    watchdog = both.start_watchdog()
+    rival = both.bench.robot.create_publisher(JointCommand, "joint_command", COMMAND_QOS)
+    both.session.spin_until(lambda: both.said[-1].damp, what="the watchdog's word")
+    assert both.said[-1].reason == "There are 2 publishers of joint commands."
+    both.bench.lockstep_period()
+    assert watchdog.watchdog.damps, "a passive supervisor commands, and so may the rival"
+    both.bench.robot.destroy_publisher(rival)
+    both.session.spin_until(lambda: not watchdog.watchdog._rivals, what="the end of the rival")
+    both.bench.lockstep_period()
+    both.session.spin_until(lambda: not both.said[-1].damp, what="the end of the latch")
+
+
 def test_a_watchdog_that_is_stopped_counts_as_none(both: Both) -> None:
     watchdog = both.start_watchdog()
     both.bench.lockstep_period()
@@ -137,3 +150,12 @@ def test_the_emergency_stop_damps_in_any_state_and_forbids_arming_while_it_is_pr
     bench.ask("reset")
     bench.lockstep_period()
     assert bench.ask("arm")[0]
+
+
+def test_a_button_with_ros_default_quality_of_service_is_heard_for_sure(both: Both) -> None:
+    """A best-effort subscription would hear it, too, but not what is lost on the way."""
+    robot = both.bench.robot
+    button = robot.create_publisher(Bool, "emergency_stop", 10)
+    both.session.spin_until(lambda: button.get_subscription_count() == 2, what="the reliable one and the open one")
+    button.publish(Bool(data=True))
+    both.session.spin_until(lambda: both.bench.state() is State.DAMP, what="damping")

@@ -32,13 +32,20 @@ OPEN_QOS = _profile(10, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE
 """A subscription that hears every publisher."""
 
 
-def subscribe_to_any(node: Node, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
-    """Hear a status that other people's nodes publish, whatever their quality of service, perhaps twice.
+EVENT_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+"""ROS's default: what is said once must arrive."""
+
+
+def subscribe_to_any(
+    node: Node, kind: type, topic: str, callback: Callable[[Any], None], said_once: bool = False
+) -> None:
+    """Hear a status that other people's nodes publish, whatever their quality of service, perhaps several times.
 
     A subscription with ``STATUS_QOS`` alone would not hear a publisher with ROS's default, and one with ``OPEN_QOS``
-    alone not what was said before it was there.
+    alone not what was said before it was there, nor again what was lost on the way. What is ``said_once``, not again
+    and again, must not be lost: ``EVENT_QOS`` hears it for sure from a publisher with ROS's default.
     """
-    for qos in (STATUS_QOS, OPEN_QOS):
+    for qos in (STATUS_QOS, EVENT_QOS, OPEN_QOS) if said_once else (STATUS_QOS, OPEN_QOS):
         node.create_subscription(kind, topic, callback, qos)
 
 
