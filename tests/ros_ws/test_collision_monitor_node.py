@@ -47,6 +47,7 @@ class Bench:
         self.depth = node.create_publisher(Image, "camera/depth/image_rect_raw", qos)
         self.command = node.create_publisher(TwistStamped, "cmd_vel", COMMAND_QOS)
         self.heard: list[list[float]] = []
+        self.noise_m = 0.0
         node.create_subscription(TwistStamped, "cmd_vel_checked", self.hear, COMMAND_QOS)
         publishers = (self.joints, self.imu, self.info, self.depth, self.command)
         session.spin_until(
@@ -65,7 +66,10 @@ class Bench:
         self.joints.publish(joint_state_message(state))
         self.imu.publish(imu_message(state, "imu"))
 
-    def picture(self, stamp_s: float, depth: np.ndarray, encoding: str = "32FC1") -> None:
+    def picture(self, stamp_s: float, depth: np.ndarray, encoding: str = "32FC1", frozen: bool = False) -> None:
+        if not frozen:
+            self.noise_m += 1e-5
+            depth = np.where(depth > 0.0, depth + np.float32(self.noise_m), depth)
         header = Header(stamp=stamp_from_seconds(stamp_s), frame_id="camera_color_optical_frame")
         info = camera_info(MODEL)
         info.header = header
@@ -132,11 +136,11 @@ def test_a_picture_is_as_old_as_its_stamp_says(session: Ros) -> None:
     assert bench.ask(0.5) == [0.5, 0.1, 0.2]
 
 
-@pytest.mark.parametrize("what", ["the same again", "no state", "NaN", "covered", "colours", "small"])
+@pytest.mark.parametrize("what", ["the same again", "frozen", "no state", "NaN", "covered", "colours", "small"])
 def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) -> None:
     bench = Bench(session)
     bench.state(1.0)
-    bench.picture(1.0, FREE)
+    bench.picture(1.0, FREE, frozen=what == "frozen")
     assert bench.ask(0.5)[0] == 0.5
     for k in range(1, 7):  # 0.6 s and more
         stamp_s = 1.0 + 0.1 * k
@@ -148,11 +152,13 @@ def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) ->
             1.0 if what == "the same again" else stamp_s,
             {"covered": np.zeros_like(FREE), "small": FREE[::2, ::2]}.get(what, FREE),
             "rgb8" if what == "colours" else "32FC1",
+            frozen=what == "frozen",
         )
     assert bench.ask(0.5) == [0.0, 0.0, 0.0]
     level, text, values = bench.values()
     reasons = {
         "the same again": "",
+        "frozen": " (The camera repeats itself: the robot was told to move, and no pixel has changed.)",
         "no state": " (A picture is of a time of which no state is known.)",
         "covered": " (Too few pixels have a depth: is the lens covered?)",
         "small": " (The depth has 16 x 9 pixels, but 'camera/color/camera_info' is of 32 x 18: align depth to colour.)",
@@ -162,6 +168,22 @@ def test_pictures_that_show_nothing_new_do_not_count(session: Ros, what: str) ->
     if what in reasons:
         assert text == f"No depth picture to walk by for 0.5 s{reasons[what]}: the robot is stopped."
     assert (values["pictures not used"] == 0) is (what == "the same again")
+
+
+def test_a_robot_that_stands_may_see_the_same_until_it_is_told_to_move(session: Ros) -> None:
+    bench = Bench(session)
+    for k in range(8):  # 0.8 s
+        bench.state(1.0 + 0.1 * k)
+        bench.picture(1.0 + 0.1 * k, FREE, frozen=True)
+    assert bench.ask(0.0) == [0.0, 0.1, 0.2]
+    assert bench.values()[2]["pictures not used"] == 0
+    bench.state(1.8)
+    bench.picture(1.8, FREE, frozen=True)
+    assert bench.values()[2]["pictures not used"] == 1
+    bench.state(1.9)
+    bench.picture(1.9, FREE)
+    assert bench.ask(0.5) == [0.5, 0.1, 0.2]
+    assert bench.values()[2]["pictures not used"] == 1
 
 
 def test_both_encodings_of_depth(session: Ros) -> None:

@@ -67,6 +67,8 @@ class CollisionMonitorNode(Node):
         self._intrinsics: NDArray[np.float64] | None = None
         self._shape = (0, 0)
         self._shown_ns = -1
+        self._shown: Image | None = None
+        self._moved = False  # since that picture was shown first
         self._unusable, self._reason = 0, ""
         self._moves = False
         self._was_blind = True
@@ -110,7 +112,9 @@ class CollisionMonitorNode(Node):
             self._unusable += 1
             self._reason = str(error)
             return
-        self._shown_ns, self._reason = stamp_ns, ""
+        if self._shown is None or self._shown.data != message.data:
+            self._moved = self._moves
+        self._shown, self._shown_ns, self._reason = message, stamp_ns, ""
         late_s = max(0, self._states[-1][0] - stamp_ns) * 1e-9  # what is old when it comes is as old as it is
         self.monitor.see(distance_m, self._time() - late_s)
         self._rate.count()
@@ -119,6 +123,8 @@ class CollisionMonitorNode(Node):
     def _look(self, stamp_ns: int, message: Image) -> float:
         if self._intrinsics is None:
             raise StateError("No 'camera/color/camera_info' has come yet.")
+        if self._moved and self._shown is not None and self._shown.data == message.data:
+            raise StateError("The camera repeats itself: the robot was told to move, and no pixel has changed.")
         pixels = depth_picture(message)
         if pixels.shape != self._shape:
             (rows, columns), (high, wide) = pixels.shape, self._shape
@@ -149,6 +155,7 @@ class CollisionMonitorNode(Node):
         message.twist = twist(allowed)
         self._publisher.publish(message)
         self._moves = bool(allowed.any())
+        self._moved = self._moved or self._moves
 
     def _check(self) -> None:
         """Stop a robot whose camera has fallen silent, without waiting for the next command."""
