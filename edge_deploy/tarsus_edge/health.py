@@ -41,6 +41,8 @@ class HealthMonitor:
         """(J,) share of the effort limit that heat leaves"""
         self.battery_share = math.nan
         """0 to 1; NaN before the first reading"""
+        self.must_sit = False
+        """whether the battery is so low that a standing or walking robot has to sit down"""
         self.hottest = ""
         """the hottest joint and its temperature; empty before the first reading"""
         self.rejected = 0
@@ -111,6 +113,8 @@ class HealthMonitor:
             return False
         self.battery_share = share
         self._battery_s, self._battery_silent = now_s, ""
+        enough = self.config.battery_sit_share + (self.config.battery_sit_margin if self.must_sit else 0.0)
+        self.must_sit = share < enough
         return True
 
     @property
@@ -129,11 +133,6 @@ class HealthMonitor:
                 "charge it before arming."
             )
         return ""
-
-    @property
-    def must_sit(self) -> bool:
-        """Whether the battery is so low that a standing or walking robot has to sit down."""
-        return self.battery_share < self.config.battery_sit_share
 
     @property
     def warning(self) -> str:

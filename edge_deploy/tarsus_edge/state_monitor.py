@@ -52,7 +52,7 @@ class StateMonitor:
         self._speed_damp = velocity_limit * config.joint_speed_factor
         self._latest_now = -math.inf
         self._late_s: deque[float] = deque()
-        self._imu_since_s = -math.inf
+        self._imu_since_s = self._joints_since_s = -math.inf
         self._least_transit_s = math.inf
         self.delay_s = 0.0
         """how much later the newest good state came than the promptest one"""
@@ -90,11 +90,16 @@ class StateMonitor:
         self._least_transit_s = math.inf
         self.delay_s = 0.0
 
-    def take(self, state: RobotState, now_s: float) -> str:
+    def take(self, state: RobotState, now_s: float, walks: bool = False) -> str:
         """Take a state; return why it damps a moving robot, or nothing.
 
         What cannot be a state is counted and dropped, whatever is wrong with it: one spoiled message is no reason to
         let a robot fall, and where all are spoiled the age of the newest good one says so.
+
+        Args:
+            state: what came.
+            now_s: when it came.
+            walks: whether a policy moves the robot, so that its joints cannot rest.
         """
         try:
             if state.joint_names != self._joint_names:
@@ -109,6 +114,8 @@ class StateMonitor:
         reasons = [self._in_time(state, before, now_s)]
         if before is None or not _same_imu(state, before):
             self._imu_since_s = state.stamp_s
+        if before is None or not walks or not _same_joints(state, before):
+            self._joints_since_s = state.stamp_s
         self.latest, self._latest_now, self.last_rejection = state, now_s, ""
         reasons += [
             self._delayed(state.stamp_s, before, now_s),
@@ -127,7 +134,7 @@ class StateMonitor:
         if before is None:
             return ""
         if state.stamp_s < before.stamp_s:
-            self._imu_since_s = state.stamp_s
+            self._imu_since_s = self._joints_since_s = state.stamp_s
             self._late_s.clear()
             self.forget_delay()
             return f"The robot's clock went back from {before.stamp_s:.3f} to {state.stamp_s:.3f} s."
@@ -160,6 +167,8 @@ class StateMonitor:
     def _frozen(self, state: RobotState) -> str:
         if reached(state.stamp_s - self._imu_since_s, self.config.imu_frozen_damp_s):
             return f"The IMU has said the same for {self.config.imu_frozen_damp_s * 1e3:g} ms."
+        if reached(state.stamp_s - self._joints_since_s, self.config.joints_frozen_damp_s):
+            return f"All joints have said the same for {self.config.joints_frozen_damp_s * 1e3:g} ms."
         return ""
 
     def _falls(self, state: RobotState) -> str:
@@ -189,3 +198,8 @@ def _same_imu(a: RobotState, b: RobotState) -> bool:
         and np.array_equal(a.linear_acceleration_imu_in_imu, b.linear_acceleration_imu_in_imu)
         and np.array_equal(a.orientation_base_to_world, b.orientation_base_to_world)
     )
+
+
+def _same_joints(a: RobotState, b: RobotState) -> bool:
+    """Whether two readings of all joints agree in every bit."""
+    return np.array_equal(a.joint_position, b.joint_position) and np.array_equal(a.joint_velocity, b.joint_velocity)

@@ -132,7 +132,7 @@ class Supervisor:
     def on_state(self, state: RobotState, now_s: float) -> None:
         """Take a new state of the robot. What cannot be true damps a standing or walking robot."""
         before = self.states.stamp_s
-        reason = self.states.take(state, now_s)
+        reason = self.states.take(state, now_s, walks=self.state is State.WALK)
         if before is not None and (self.states.stamp_s or 0.0) < before:
             self.commands.forget()
         if reason:

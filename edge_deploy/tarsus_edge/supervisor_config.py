@@ -66,6 +66,15 @@ class SupervisorConfig:
         "Time for which the IMU says the same, in every bit, at which the robot is damped [s]",
     )
 
+    joints_frozen_damp_s: float = _number(
+        # A bus of motors that hangs does the same to their angles. A robot that stands by stiffness alone may rest in
+        # every bit; one that a policy balances does not.
+        0.100,
+        0.005,
+        1.0,
+        "Time for which all joints of a walking robot say the same, in every bit, at which it is damped [s]",
+    )
+
     # Falls and runaways: 1.0 rad is what unitree_sdk2, unitree_rl_lab and upkie use.
     tilt_damp_rad: float = _number(1.0, 0.1, math.pi, "Tilt of the base at which the robot is damped [rad]")
     base_speed_damp_rad_s: float = _number(
@@ -117,6 +126,13 @@ class SupervisorConfig:
     # Battery: unitree_sdk2 stops below 20 %. A robot that walks has until 10 % to be brought home.
     battery_arm_share: float = _number(0.20, 0.0, 1.0, "Charge of the battery below which arming is refused")
     battery_sit_share: float = _number(0.10, 0.0, 1.0, "Charge of the battery below which the robot halts and sits")
+    battery_sit_margin: float = _number(
+        # The charge that is reported rises by some percent when the robot stops.
+        0.03,
+        0.0,
+        0.5,
+        "How far above battery_sit_share the charge must rise until a halted robot may walk on",
+    )
     battery_age_arm_s: float = _number(
         # Battery management systems report once in a second or more often.
         10.0,
@@ -135,10 +151,11 @@ class SupervisorConfig:
 
     damping_scale: float = _number(
         # A flat kd 3 (unitree_rl_lab) or 8 (rl_sar) exceeds 2 I / dt for the light arm joints at 200 Hz, where explicit
-        # damping becomes unstable; the contract's own kd (2 z I w) is 0.6 of that bound for every joint.
+        # damping becomes unstable; the contract's own kd is 0.2 to 0.7 of that bound by the rotor's inertia alone, but
+        # for the waist, which turns the trunk's as well. Less than a fifth of it hardly brakes.
         1.0,
-        0.0,
-        2.0,
+        0.2,
+        1.0,
         "Damping of the passive and damped robot, as a multiple of the policy's kd",
     )
 

@@ -107,6 +107,21 @@ def test_an_imu_that_says_the_same_damps_after_50_ms_and_counts_anew_after_a_cha
     assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "The IMU has said the same for 50 ms.")
 
 
+def test_joints_that_say_the_same_damp_a_walking_robot_after_100_ms_and_no_other() -> None:
+    rig = Rig().to_stand()
+    still = {"joint_position": ROBOT.default_pose, "joint_velocity": np.zeros(COUNT)}
+    rig.steps(800, **still)
+    assert rig.supervisor.state is State.STAND, "a robot that hangs and stands by stiffness may rest"
+    assert rig.supervisor.walk(rig.now_s)[0]
+    rig.steps(19, **still)  # 95 ms
+    assert rig.supervisor.state is State.WALK
+    rig.steps(1, **still | {"joint_velocity": still["joint_velocity"] + 1e-9})
+    rig.steps(20, **still)
+    assert rig.supervisor.state is State.WALK
+    rig.step(**still)
+    assert (rig.supervisor.state, rig.supervisor.reason) == (State.DAMP, "All joints have said the same for 100 ms.")
+
+
 @pytest.mark.parametrize(
     "field", ["orientation_base_to_world", "angular_velocity_base_in_base", "linear_acceleration_imu_in_imu"]
 )
@@ -298,6 +313,22 @@ def test_a_battery_that_was_low_for_a_moment_halts_for_a_moment() -> None:
     rig.supervisor.on_battery(0.099, rig.now_s)
     rig.step()
     assert rig.supervisor.state is State.WALK, "it gets its time to stop"
+
+
+def test_a_battery_that_hovers_at_its_limit_lets_the_robot_sit() -> None:
+    """The charge that is reported rises when the robot stops, and falls when it walks."""
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    for k in range(400):
+        rig.supervisor.on_battery(0.099 if k % 200 < 100 else 0.129, rig.now_s)
+        rig.step()
+    assert rig.supervisor.state is State.WALK and rig.supervisor.halting
+    rig.steps(2)
+    assert rig.supervisor.state is State.SIT
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    rig.supervisor.on_battery(0.099, rig.now_s)
+    rig.supervisor.on_battery(0.13, rig.now_s)  # as much above 10 % as it takes
+    rig.steps(500)
+    assert (rig.supervisor.state, rig.supervisor.halting) == (State.WALK, False)
 
 
 def test_a_target_far_away_is_forgotten_with_the_next_command() -> None:

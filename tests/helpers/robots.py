@@ -21,11 +21,11 @@ def state_of(robot: RobotModel, stamp_s: float, **changes: Any) -> RobotState:
     count = len(robot.joint_names)
     fields: dict[str, Any] = {
         "joint_position": robot.default_pose.copy(),
-        "joint_velocity": np.zeros(count),
+        "joint_velocity": np.full(count, 1e-12 * stamp_s),  # no sensor repeats itself
         "joint_effort": np.zeros(count),
         "orientation_base_to_world": quat_from_rpy(changes.pop("roll", 0.0), changes.pop("pitch", 0.0), 0.0),
         "angular_velocity_base_in_base": np.zeros(3),
-        "linear_acceleration_imu_in_imu": np.array([0.0, 0.0, 9.81 + 1e-6 * stamp_s]),  # no sensor repeats itself
+        "linear_acceleration_imu_in_imu": np.array([0.0, 0.0, 9.81 + 1e-6 * stamp_s]),
     }
     for name, value in changes.items():
         fields[name] = np.broadcast_to(np.asarray(value, dtype=np.float64), fields[name].shape).copy()

@@ -35,8 +35,8 @@ def line(number: float, **where: bool) -> Line:
 
 def test_lines_are_chosen_by_number_or_part() -> None:
     assert chosen([]) == list(LINES)
-    assert [found.number for found in chosen(["5"])] == [5.1, 5.2, 5.3]
-    assert [found.number for found in chosen(["5.2", "5", "3"])] == [5.2, 5.1, 5.3, 3]
+    assert [found.number for found in chosen(["5"])] == [5.1, 5.2, 5.3, 5.4]
+    assert [found.number for found in chosen(["5.2", "5", "3"])] == [5.2, 5.1, 5.3, 5.4, 3]
     with pytest.raises(ConfigError, match="no fault '99'"):
         chosen(["99"])
 

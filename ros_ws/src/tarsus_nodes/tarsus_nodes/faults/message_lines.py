@@ -110,6 +110,12 @@ LINES = tuple(
         (5.1, "IMU stale: the same message again and again", "damped within 75 ms", damps("stale", IMU, 0.0, AGE_MS)),
         (5.2, "IMU frozen: the same readings, new stamps", "damped within 75 ms", damps("freeze", IMU, 0.0, AGE_MS)),
         (5.3, "joint states stop", "damped within 75 ms", damps("drop", JOINTS, 1.0, AGE_MS)),
+        (
+            5.4,
+            "joints frozen: the same again, new stamps",
+            "damped within 125 ms",
+            damps("freeze", JOINTS, 0.0, 125.0),
+        ),
         (6.1, "NaN in a state", "that state is not used; walks on", single("nan", JOINTS)),
         (6.2, "NaN in every state", "held, damped within 75 ms", damps("nan", JOINTS, 0.0, AGE_MS)),
         (7.1, "NaN in an action", "rejected before any clamp; walks on", single("nan", POLICY)),
