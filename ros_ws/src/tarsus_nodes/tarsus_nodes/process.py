@@ -26,6 +26,10 @@ from tarsus_core.cli import guard
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.dds_ports import orphaned_ports_taken
 from tarsus_nodes.executor import FastExecutor
+from tarsus_nodes.farewell import exit_after
+
+FAREWELL_S = 3.0
+"""s for taking node, context and participant down, 20 to 70 ms as a rule; a launch sends SIGTERM after 5 s"""
 
 
 class Finished(Exception):
@@ -48,7 +52,7 @@ def run_node(make_node: Callable[[], Node], argv: Sequence[str] | None = None) -
         argv: the arguments after the program's name, ``--ros-args ...`` included; the process's own if None.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guard(lambda: _run(make_node, arguments))
+    return guard(lambda: _run(make_node, arguments, lambda _: None))
 
 
 def run_process(make_node: Callable[[], Node]) -> NoReturn:
@@ -56,6 +60,7 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
 
     It ends without the destructors of shared libraries. Tracing, logging and linear algebra stop threads of their own
     there, and one of some hundred processes waited for that until it was killed. All that is ours is closed by then.
+    What the middleware takes down before may hang as well: after ``FAREWELL_S`` of it the process ends all the same.
     """
 
     def make_and_freeze() -> Node:
@@ -64,7 +69,8 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
         gc.freeze()  # what is loaded by now stays: the collector need not walk through it, 20 ms at a time
         return node
 
-    code = run_node(make_and_freeze)
+    code = guard(lambda: _run(make_and_freeze, sys.argv[1:], lambda code: exit_after(FAREWELL_S, code)))
+    exit_after(FAREWELL_S, code)
     gc.unfreeze()
     gc.collect()  # lets go of the middleware's participant, which says farewell and removes its shared memory
     for stream in (sys.stdout, sys.stderr):
@@ -73,7 +79,8 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
     os._exit(code)
 
 
-def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
+def _run(make_node: Callable[[], Node], argv: list[str], on_end: Callable[[int], object]) -> int:
+    """Run one node; ``on_end`` gets the exit code when its work is done and only the middleware is to be taken down."""
     _initialise(argv)
     try:
         with _stop_on_signals() as stop:
@@ -85,7 +92,9 @@ def _run(make_node: Callable[[], Node], argv: list[str]) -> int:
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
                 node.get_logger().warning(refusal)
             try:
-                return _spin(node, stop)
+                code = _spin(node, stop)
+                on_end(code)
+                return code
             finally:
                 with contextlib.suppress(Exception):  # a second failure must not hide the first
                     node.destroy_node()
