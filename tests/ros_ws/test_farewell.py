@@ -41,7 +41,7 @@ class Hangs(Node):
         super().__init__("hangs")
         self.create_timer(0.01, self.end)
     def end(self):
-        raise Finished(5)
+        raise {raised}
     def destroy_node(self):
         ctypes.PyDLL(None).sleep(60)
 
@@ -49,7 +49,19 @@ run_process(Hangs)
 """
 
 
-def test_a_node_that_hangs_while_it_is_taken_down_ends_before_a_launch_has_to_terminate_it() -> None:
+@pytest.mark.parametrize(("raised", "code"), [("Finished(5)", 5), ("ValueError('a bug')", 1)])
+def test_a_node_that_hangs_while_it_is_taken_down_ends_before_a_launch_has_to_terminate_it(
+    raised: str, code: int
+) -> None:
     assert 1.0 < FAREWELL_S < 5.0
-    done = subprocess.run([sys.executable, "-c", NODE_THAT_HANGS], capture_output=True, text=True, timeout=50)
-    assert (done.returncode, done.stderr) == (5, "")
+    program = NODE_THAT_HANGS.format(raised=raised)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_bug_in_a_node_is_shown_and_the_process_ends_in_order() -> None:
+    program = NODE_THAT_HANGS.format(raised="ValueError('a bug')").replace("sleep(60)", "sleep(0)")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "Traceback (most recent call last):"
+    assert done.stderr.splitlines()[-1] == "ValueError: a bug"

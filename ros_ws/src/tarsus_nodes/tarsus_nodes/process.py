@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
@@ -69,7 +70,11 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
         gc.freeze()  # what is loaded by now stays: the collector need not walk through it, 20 ms at a time
         return node
 
-    code = guard(lambda: _run(make_and_freeze, sys.argv[1:], lambda code: exit_after(FAREWELL_S, code)))
+    try:
+        code = guard(lambda: _run(make_and_freeze, sys.argv[1:], lambda code: exit_after(FAREWELL_S, code)))
+    except Exception:  # a bug: it is shown as it is, and the process ends like any other
+        traceback.print_exc()
+        code = 1
     exit_after(FAREWELL_S, code)
     gc.unfreeze()
     gc.collect()  # lets go of the middleware's participant, which says farewell and removes its shared memory
@@ -91,11 +96,12 @@ def _run(make_node: Callable[[], Node], argv: list[str], on_end: Callable[[int],
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
                 node.get_logger().warning(refusal)
+            code = 1
             try:
                 code = _spin(node, stop)
-                on_end(code)
                 return code
             finally:
+                on_end(code)
                 with contextlib.suppress(Exception):  # a second failure must not hide the first
                     node.destroy_node()
     finally:
