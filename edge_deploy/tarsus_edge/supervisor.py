@@ -192,6 +192,8 @@ class Supervisor:
         silent = self.health.look(now_s)
         if silent:
             self._object(silent)
+        if self.state is State.PASSIVE and self._hindrance:
+            self.armed = False  # what forbids arming takes it back, too
         if reached(self.states.age(now_s), self.config.state_age_damp_s):
             self._fault(self.states.no_state)
         if self.state is State.WALK and reached(self.command_age(now_s), self.config.command_age_damp_s):

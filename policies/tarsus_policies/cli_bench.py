@@ -22,7 +22,11 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def bench() -> None:
-    """Measure speed, as ratios to what the libraries underneath take alone."""
+    """Measure speed, as ratios to what the libraries underneath take alone.
+
+    The running graph has two more: 'tarsus bench loop' (from a state to the command, deadlines, load), 'tarsus bench
+    endurance' (starts and stops, an hour of walking).
+    """
 
 
 @app.command()

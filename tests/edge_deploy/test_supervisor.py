@@ -30,6 +30,7 @@ def test_passive_says_nothing_before_the_first_state_and_then_only_damps() -> No
     np.testing.assert_array_equal(command.kd, ROBOT.kd)
     np.testing.assert_array_equal(command.position, np.full(COUNT, 0.1))
     assert command.stamp_s == 0.005
+    np.testing.assert_array_equal(Rig(damping_scale=0.5).step().kd, 0.5 * ROBOT.kd)
 
 
 def test_stand_ramps_pose_and_stiffness_by_hand() -> None:

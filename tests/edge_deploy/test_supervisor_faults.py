@@ -380,6 +380,26 @@ def test_a_battery_that_falls_silent_forbids_arming_and_warns() -> None:
     assert rig.supervisor.arm(rig.now_s)[0] and rig.supervisor.health.warning == ""
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_low_battery_or_a_silent_one_takes_the_arming_back(silent: bool) -> None:
+    rig = Rig()
+    rig.supervisor.on_battery(0.9, rig.now_s)
+    rig.step()
+    assert rig.supervisor.arm(rig.now_s)[0]
+    rig.step()
+    assert rig.supervisor.armed
+    if silent:
+        rig.steps(2000)
+    else:
+        rig.supervisor.on_battery(0.15, rig.now_s)
+        rig.step()
+    assert rig.supervisor.state is State.PASSIVE and not rig.supervisor.armed
+    rig.supervisor.on_battery(0.9, rig.now_s)
+    rig.step()
+    assert rig.supervisor.stand(rig.now_s) == (False, "The supervisor is not armed: arm it first.")
+    assert rig.supervisor.arm(rig.now_s)[0]
+
+
 def test_what_never_reports_is_not_judged() -> None:
     rig = Rig().to_walk()
     assert math.isnan(rig.supervisor.health.battery_share)

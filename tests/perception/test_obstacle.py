@@ -110,6 +110,42 @@ def test_what_is_beside_low_or_overhead_is_not_in_the_way(view: View) -> None:
     assert view.distance() == np.inf
     view.box(0.9, 0.0, 1.5 * CONFIG.least_height_m)
     assert view.distance() == pytest.approx(0.9, abs=0.03)
+    view.clear()
+    view.box(0.8, CONFIG.half_width_m + 0.17, 0.3)  # its near side is 2 cm out of the corridor
+    assert view.distance() == np.inf
+    view.clear()
+    view.box(0.8, -CONFIG.half_width_m - 0.13, 0.3)  # 2 cm within
+    assert view.distance() == pytest.approx(0.8, abs=0.03)
+
+
+def points_at(finder: ObstacleFinder, ahead: float, height: float) -> float | None:
+    """Distance in a picture of a camera with a wider view: floor, and a bar of 20 cm across the way, a pixel high."""
+    focal, u, v = 200.0, *np.meshgrid(np.arange(800), np.arange(900))
+    k = np.array([[focal, 0.0, 400.0], [0.0, focal, 450.0], [0.0, 0.0, 1.0]])
+    position, axes = read_chain(ROBOT, ROBOT.camera_frame).pose(POSE)
+    soles = min(read_chain(ROBOT, foot).pose(POSE)[0][2] for foot in ROBOT.foot_links) - ROBOT.sole_height_m
+    falls = (axes @ np.stack([np.ones(u.size), (400 - u.ravel()) / focal, (450 - v.ravel()) / focal]))[2]
+    depth = np.where(falls < -0.1, (position[2] - soles) / np.maximum(-falls, 0.1), 0.0).reshape(u.shape)
+    for left in np.linspace(-0.1, 0.1, 100):
+        forward, sideways, up = axes.T @ (np.array([ahead, left, height + soles]) - position)
+        depth[round(450 - focal * up / forward), round(400 - focal * sideways / forward)] = forward
+    return finder.distance(depth.astype(np.float32), k, POSE, np.array([0.0, 0.0, 0.0, 1.0]))
+
+
+def test_what_is_higher_than_the_robot_is_overhead() -> None:
+    finder = ObstacleFinder(ROBOT, CONFIG)
+    assert points_at(finder, 1.0, CONFIG.most_height_m - 0.03) == pytest.approx(1.0, abs=0.02)
+    assert points_at(finder, 1.0, CONFIG.most_height_m + 0.03) == np.inf
+    higher = ObstacleFinder(ROBOT, replace(CONFIG, most_height_m=1.5))
+    assert points_at(higher, 1.0, CONFIG.most_height_m + 0.03) == pytest.approx(1.0, abs=0.02)
+
+
+def test_what_is_nearer_than_its_own_skin_is_the_robot() -> None:
+    finder = ObstacleFinder(ROBOT, CONFIG)
+    assert points_at(finder, CONFIG.self_m + 0.02, 0.9) == pytest.approx(CONFIG.self_m + 0.02, abs=0.01)
+    assert points_at(finder, CONFIG.self_m - 0.02, 0.9) == np.inf
+    nearer = ObstacleFinder(ROBOT, replace(CONFIG, self_m=0.2))
+    assert points_at(nearer, CONFIG.self_m - 0.02, 0.9) == pytest.approx(CONFIG.self_m - 0.02, abs=0.01)
 
 
 def test_single_pixels_are_noise_and_bad_ones_no_depth(view: View) -> None:
@@ -134,6 +170,12 @@ def test_a_covered_lens_shows_nothing(view: View) -> None:
     k, level = view.camera.model.intrinsics(), np.array([0.0, 0.0, 0.0, 1.0])
     for nothing in (0.0, np.nan, np.inf):
         assert view.finder.distance(np.full((90, 160), nothing, dtype=np.float32), k, POSE, level) is None
+    _, floor = view.camera.render(
+        np.array([0.0, 0.0, ROBOT.base_height_m]), level, tuple(POSE), np.array(list(POSE.values()))
+    )
+    for share, free in ((0.19, None), (0.21, np.inf)):
+        part = np.where(np.arange(floor.size).reshape(floor.shape) < share * floor.size, floor, 0.0)
+        assert view.finder.distance(part.astype(np.float32), k, POSE, level) == free
 
 
 def test_a_robot_without_a_camera_is_refused() -> None:

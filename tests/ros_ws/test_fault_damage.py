@@ -12,6 +12,7 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu, JointState
+from tarsus_msgs.msg import JointCommand
 
 from tarsus_nodes.faults.damage import JOINT, KINDS, Damage
 
@@ -65,6 +66,8 @@ def test_stale_has_the_old_stamp_and_frozen_the_new_one() -> None:
 def test_numbers_and_names_are_spoiled() -> None:
     assert math.isnan(spoiled("nan", 0.0, joints()).position[JOINT])
     assert list(spoiled("shift", 2.0, joints()).position) == pytest.approx([2.5, 2.1, 2.2, 2.3, 2.4])
+    stiff = spoiled("stiffen", 10.0, bytes(serialize_message(JointCommand(kp=[40.0, 0.0]))), JointCommand)
+    assert list(stiff.kp) == [50.0, 10.0]
     cut = spoiled("garble", 0.0, joints())
     assert (len(cut.name), len(cut.position)) == (5, 4)
     assert list(spoiled("rename", 0.0, joints()).name) == ["a", "b", "c", "tail_joint", "e"]
@@ -84,8 +87,10 @@ def test_orientation_turns_and_stamps_go_back() -> None:
 def test_unknown_kind_is_refused_and_each_kind_does_something() -> None:
     with pytest.raises(KeyError):
         Damage("melt", 0.0, JointState)
+    others = {"tilt": Imu(), "stiffen": JointCommand(kp=[1.0])}
     for kind in KINDS:
-        damage = Damage(kind, 1.0, Imu if kind == "tilt" else JointState)
-        first, second = (bytes(serialize_message(Imu())),) * 2 if kind == "tilt" else (joints(7), joints(8, 0.6))
+        other = others.get(kind)
+        damage = Damage(kind, 1.0, type(other) if other else JointState)
+        first, second = (bytes(serialize_message(other)),) * 2 if other else (joints(7), joints(8, 0.6))
         damage.apply(first, 0.0)
         assert damage.apply(second, 1.0) != [(1.0, second)], kind

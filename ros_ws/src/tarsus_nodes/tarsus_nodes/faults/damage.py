@@ -25,6 +25,7 @@ KINDS = {
     "freeze": "deliver the same readings under new stamps",
     "nan": "one number of each is no number",
     "shift": "add this to every position, in rad",
+    "stiffen": "add this to every stiffness, in N.m/rad",
     "garble": "a value is missing",
     "rename": "a joint has another name",
     "tilt": "turn the orientation by this much about the x axis, in rad",
@@ -85,6 +86,10 @@ def _shift(message: Any, value: float) -> None:
     message.position = [position + value for position in message.position]
 
 
+def _stiffen(message: Any, value: float) -> None:
+    message.kp = [kp + value for kp in message.kp]
+
+
 def _garble(message: Any, _: float) -> None:
     message.position = list(message.position)[:-1]
 
@@ -107,6 +112,7 @@ def _back(message: Any, value: float) -> None:
 _SPOIL: dict[str, Callable[[Any, float], None]] = {
     "nan": _nan,
     "shift": _shift,
+    "stiffen": _stiffen,
     "garble": _garble,
     "rename": _rename,
     "tilt": _tilt,

@@ -122,6 +122,12 @@ LINES = tuple(
         (7.2, "NaN in every action", "rejected, held, damped within 150 ms", damps("nan", POLICY, 0.0, 150.0)),
         (8.1, "an action 0.2 rad beyond", "clamped, counted; walks on", one_action_beyond),
         (8.2, "every action 2 rad beyond", "clamped; damped within 1.2 s", damps("shift", POLICY, 2.0, 1200.0)),
+        (
+            8.3,
+            "every action stiffer than its contract says",
+            "clamped; damped after 1 s",
+            damps("stiffen", POLICY, 10.0, 1200.0),
+        ),
         (12.1, "inference 25 ms late", "the newest answer counts; walks on", goes_on("delay", POLICY, 0.025, 3.0)),
         (12.2, "inference 200 ms late", "damped within 150 ms", damps("delay", POLICY, 0.2, 150.0)),
         (14.1, "5 % of all messages lost", "walks on", goes_on("drop", ALL, 0.05, 5.0)),
