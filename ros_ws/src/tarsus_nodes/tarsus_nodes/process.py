@@ -26,6 +26,7 @@ from rclpy.utilities import remove_ros_args
 from tarsus_core.cli import guard
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.dds_ports import orphaned_ports_taken
+from tarsus_nodes.dds_segments import remove_dead_segments
 from tarsus_nodes.executor import FastExecutor
 from tarsus_nodes.farewell import exit_after
 
@@ -89,6 +90,7 @@ def _run(make_node: Callable[[], Node], argv: list[str], on_end: Callable[[int],
     _initialise(argv)
     try:
         with _stop_on_signals() as stop:
+            remove_dead_segments()
             try:
                 with orphaned_ports_taken():
                     node = make_node()

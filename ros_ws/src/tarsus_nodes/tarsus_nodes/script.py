@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.dds_ports import orphaned_ports_taken
+from tarsus_nodes.dds_segments import remove_dead_segments
 
 
 @contextlib.contextmanager
@@ -47,6 +48,7 @@ def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[C
         raise ConfigError(f"ROS cannot start: {' '.join(str(error).split()).rstrip('.')}.") from None
     numbers = (signal.SIGINT, signal.SIGTERM) if own_signals else ()
     previous = {number: signal.signal(number, interrupt) for number in numbers}
+    remove_dead_segments()
     try:
         with orphaned_ports_taken():
             yield check
