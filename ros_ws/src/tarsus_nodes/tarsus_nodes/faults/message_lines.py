@@ -121,7 +121,7 @@ LINES = tuple(
         (7.1, "NaN in an action", "rejected before any clamp; walks on", single("nan", POLICY)),
         (7.2, "NaN in every action", "rejected, held, damped within 150 ms", damps("nan", POLICY, 0.0, 150.0)),
         (8.1, "an action 0.2 rad beyond", "clamped, counted; walks on", one_action_beyond),
-        (8.2, "every action 2 rad beyond", "clamped; damped within 1.2 s", damps("shift", POLICY, 2.0, 1200.0)),
+        (8.2, "every action 2 rad beyond", "clamped; damped as the trunk spins", damps("shift", POLICY, 2.0, 1200.0)),
         (
             8.3,
             "every action stiffer than its contract says",
