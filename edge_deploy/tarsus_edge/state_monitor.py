@@ -33,13 +33,22 @@ def reached(age_s: float, limit_s: float) -> bool:
 class StateMonitor:
     """Keeps the newest good state of one robot, its age, and why a moving robot must be damped."""
 
-    def __init__(self, config: SupervisorConfig, joint_names: tuple[str, ...], velocity_limit: Array) -> None:
+    def __init__(
+        self,
+        config: SupervisorConfig,
+        joint_names: tuple[str, ...],
+        velocity_limit: Array,
+        position_lower: Array,
+        position_upper: Array,
+    ) -> None:
         """Watch the states of a robot.
 
         Args:
             config: thresholds.
             joint_names: J names that each state must list, in this order.
             velocity_limit: (J,) rad/s.
+            position_lower: (J,) rad.
+            position_upper: (J,) rad.
         """
         self.config = config
         self.latest: RobotState | None = None
@@ -49,6 +58,8 @@ class StateMonitor:
         """why the newest state was dropped; empty if it was good"""
         self.late = 0
         self._joint_names = joint_names
+        self._lowest = position_lower - config.joint_range_margin_rad
+        self._highest = position_upper + config.joint_range_margin_rad
         self._speed_damp = velocity_limit * config.joint_speed_factor
         self._latest_now = -math.inf
         self._late_s: deque[float] = deque()
@@ -105,6 +116,7 @@ class StateMonitor:
             if state.joint_names != self._joint_names:
                 raise StateError("The state lists other joints than the robot has.")
             state.check()
+            self._in_range(state.joint_position)
         except StateError as error:
             self.reject(str(error))
             return ""
@@ -129,6 +141,15 @@ class StateMonitor:
         """Count something that came and is no state, with the reason, one sentence."""
         self.rejected += 1
         self.last_rejection = reason
+
+    def _in_range(self, position: Array) -> None:
+        beyond = (position < self._lowest) | (position > self._highest)
+        if beyond.any():
+            joint = int(np.argmax(beyond))
+            raise StateError(
+                f"Joint '{self._joint_names[joint]}' is said to be at {position[joint]:.2f} rad, more than "
+                f"{self.config.joint_range_margin_rad:g} beyond its range: calibrate it."
+            )
 
     def _in_time(self, state: RobotState, before: RobotState | None, now_s: float) -> str:
         if before is None:

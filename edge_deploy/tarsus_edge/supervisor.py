@@ -88,7 +88,9 @@ class Supervisor:
         self._effort = effort
         self._pose = np.clip(default_pose, robot.position_lower, robot.position_upper)
         self._damping = kd * config.damping_scale
-        self.states = StateMonitor(config, robot.joint_names, robot.velocity_limit)
+        self.states = StateMonitor(
+            config, robot.joint_names, robot.velocity_limit, robot.position_lower, robot.position_upper
+        )
         self.commands = CommandMonitor(
             config, robot.joint_names, robot.velocity_limit, robot.position_lower, robot.position_upper
         )
@@ -99,6 +101,7 @@ class Supervisor:
         self._start_kp = kp
         self._entered_s = 0.0
         self._halt_since_s: float | None = None
+        self._sat_down = ""
         self._ramp_done = False
 
     @staticmethod
@@ -201,12 +204,10 @@ class Supervisor:
         if not self.health.must_sit:
             self._halt_since_s = None
             return
-        if self.state is State.WALK:
+        if self.state in (State.STAND, State.WALK):
             self._halt_since_s = now_s if self._halt_since_s is None else self._halt_since_s
             if reached(now_s - self._halt_since_s, self.config.halt_duration_s):
                 self._sit(now_s)
-        elif self.state is State.STAND:
-            self._sit(now_s)
 
     def _sit(self, now_s: float) -> None:
         command, latest = self._sent, self.states.latest
@@ -216,12 +217,13 @@ class Supervisor:
         self.state = State.SIT
         self._entered_s = now_s
         self._start_pose, self._start_kp = command.position, command.kp
+        self._sat_down = f"The battery was at {self.health.battery_share:.0%}: the robot has sat down."
         self._halt_since_s = None
 
     def _sit_command(self, state: RobotState, now_s: float) -> JointCommand:
         elapsed = now_s - self._entered_s
         if reached(elapsed, self.config.sit_duration_s):
-            self._enter_damp(f"The battery is at {self.health.battery_share:.0%}: the robot has sat down.")
+            self._enter_damp(self._sat_down)
         zeros = np.zeros(len(self.joint_names))
         left = 1.0 - smooth_step(elapsed / self.config.sit_duration_s)
         wanted = JointCommand(
@@ -300,7 +302,7 @@ class Supervisor:
         if tilt > self.config.tilt_damp_rad:
             return False, f"The robot is tilted by {tilt:.2f} rad: set it upright first."
         self.state = State.STAND
-        self._start_pose = latest.joint_position
+        self._start_pose = np.clip(latest.joint_position, self._limits.position_lower, self._limits.position_upper)
         self._entered_s = now_s
         self._ramp_done = False
         return True, f"The robot goes to its standing pose in {self.config.stand_duration_s:g} s."

@@ -75,6 +75,15 @@ class SupervisorConfig:
         "Time for which all joints of a walking robot say the same, in every bit, at which it is damped [s]",
     )
 
+    joint_range_margin_rad: float = _number(
+        # A joint pushed into its stop gives by some hundredths of a radian. What is further out is an encoder that is a
+        # turn off, or a spoiled number, and standing up from there would drive the joint with all its torque.
+        0.3,
+        0.0,
+        math.pi,
+        "How far a joint angle may be beyond the joint's range in a state that is believed [rad]",
+    )
+
     # Falls and runaways: 1.0 rad is what unitree_sdk2, unitree_rl_lab and upkie use.
     tilt_damp_rad: float = _number(1.0, 0.1, math.pi, "Tilt of the base at which the robot is damped [rad]")
     base_speed_damp_rad_s: float = _number(

@@ -16,6 +16,8 @@ from tarsus_edge.state_monitor import reached
 from tarsus_edge.supervisor import State
 
 AGE_RANGE_S = (0.02, 1.0)
+LOOK_GAP_S = 0.05
+"""between two looks of a watchdog that was held up itself: commands may wait that it has not read yet"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Watchdog:
         self.trips = 0
         self._command_s = -math.inf
         self._rivals = False
+        self._looked_s = -math.inf
+        self._held_up = False
 
     @property
     def damps(self) -> bool:
@@ -64,7 +68,7 @@ class Watchdog:
 
     def command_age(self, now_s: float) -> float:
         """Age in s of the supervisor's newest command; infinite before the first."""
-        return now_s - self._command_s
+        return abs(now_s - self._command_s)  # a clock that was set back cannot tell, and is as bad as silence
 
     def on_command(self, now_s: float) -> None:
         """Note that the supervisor has sent a command."""
@@ -92,7 +96,14 @@ class Watchdog:
             self._trip(f"There are {publishers} publishers of joint commands.")
 
     def check(self, now_s: float) -> None:
-        """Damp if the newest command is too old."""
+        """Damp if the newest command is too old; call it often.
+
+        The first look after a while in which nobody looked judges nothing: what has come meanwhile is read after it.
+        """
+        gap_s, self._looked_s = abs(now_s - self._looked_s), now_s
+        self._held_up = LOOK_GAP_S < gap_s < math.inf and not self._held_up
+        if self._held_up:
+            return
         if math.isfinite(self._command_s) and reached(self.command_age(now_s), self.config.command_age_damp_s):
             self._trip(f"No command of the supervisor for {self.config.command_age_damp_s * 1e3:g} ms.")
 

@@ -297,7 +297,7 @@ def test_a_low_battery_refuses_arming_and_lets_a_walking_robot_halt_and_sit() ->
     assert rig.supervisor.stand(rig.now_s) == (False, "The robot sits down: wait until it is damped.")
     rig.steps(300, policy=False)
     assert rig.supervisor.state is State.DAMP
-    assert rig.supervisor.reason == "The battery is at 9%: the robot has sat down."
+    assert rig.supervisor.reason == "The battery was at 9%: the robot has sat down."
     rig.supervisor.reset(rig.now_s)
     assert rig.supervisor.arm(rig.now_s) == (False, "The battery is at 9%, below 20%: charge it before arming.")
 
@@ -342,10 +342,17 @@ def test_a_target_far_away_is_forgotten_with_the_next_command() -> None:
     assert rig.supervisor.commands.latest is None
 
 
-def test_a_standing_robot_with_a_low_battery_sits_at_once_and_faults_still_damp_it() -> None:
+def test_a_standing_robot_with_a_low_battery_sits_after_as_long_and_faults_still_damp_it() -> None:
     rig = Rig().to_stand()
     rig.steps(50)
+    rig.supervisor.on_battery(0.0, rig.now_s)
+    rig.steps(399)
+    rig.supervisor.on_battery(0.8, rig.now_s)
+    rig.steps(400)
+    assert rig.supervisor.state is State.STAND, "it was one bad reading"
     rig.supervisor.on_battery(0.05, rig.now_s)
+    rig.steps(400)
+    assert rig.supervisor.state is State.STAND
     rig.step()
     assert rig.supervisor.state is State.SIT
     rig.step(roll=1.2)
@@ -404,3 +411,31 @@ def test_what_never_reports_is_not_judged() -> None:
     rig = Rig().to_walk()
     assert math.isnan(rig.supervisor.health.battery_share)
     assert rig.supervisor.health.obstacle == "" and rig.supervisor.health.warning == ""
+
+
+def test_a_joint_far_beyond_its_range_is_not_believed() -> None:
+    rig = Rig()
+    turned = ROBOT.default_pose + knee(2.0 * math.pi)
+    rig.supervisor.on_state(state_of(ROBOT, 0.005, joint_position=turned), 0.005)
+    ok, why = rig.supervisor.arm(0.005)
+    name = ROBOT.joint_names[KNEE]
+    assert not ok and f"Joint '{name}' is said to be at {turned[KNEE]:.2f} rad, more than 0.3 beyond its range" in why
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    rig.steps(9, joint_position=turned)
+    assert rig.supervisor.state is State.WALK and rig.supervisor.states.rejected == 9
+    rig.step(joint_position=turned)
+    assert rig.supervisor.state is State.DAMP
+    assert rig.supervisor.reason.startswith(f"No robot state for 50 ms: Joint '{name}' is said to be at")
+
+
+@pytest.mark.parametrize("beyond", [0.29, -0.29])
+def test_a_joint_that_gives_at_its_stop_is_believed_and_stands_up_from_its_range(beyond: float) -> None:
+    edge = ROBOT.position_upper if beyond > 0.0 else ROBOT.position_lower
+    pose = ROBOT.default_pose.copy()
+    pose[KNEE] = edge[KNEE] + beyond
+    rig = Rig()
+    rig.step(joint_position=pose)
+    assert rig.supervisor.arm(rig.now_s)[0] and rig.supervisor.stand(rig.now_s)[0]
+    assert rig.supervisor._start_pose[KNEE] == edge[KNEE]
+    rig.steps(3, joint_position=pose + np.sign(beyond) * knee(0.02))
+    assert rig.supervisor.states.rejected == 3

@@ -71,7 +71,11 @@ class Events(RuleBasedStateMachine):
         q[joint] += offset
         dq[joint] = speed
         self.supervisor.on_state(state_of(ROBOT, self.stamp_s, joint_position=q, joint_velocity=dq), self.now_s)
-        self.q, self.dq = q, dq
+        margin = CONFIG.joint_range_margin_rad
+        believed = ROBOT.position_lower[joint] - margin <= q[joint] <= ROBOT.position_upper[joint] + margin
+        assert (self.supervisor.states.stamp_s == self.stamp_s) == believed
+        if believed:
+            self.q, self.dq = q, dq
 
     @rule(joint=joints, value=broken, velocity=st.booleans())
     def broken_state(self, joint: int, value: float, velocity: bool) -> None:

@@ -40,6 +40,40 @@ def test_silence_of_100_ms_damps() -> None:
     assert watchdog.damps and watchdog.reason == "No command of the supervisor for 100 ms." and watchdog.trips == 1
 
 
+def test_a_watchdog_that_was_held_up_reads_what_has_come_before_it_judges() -> None:
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
+    watchdog.on_command(5.0)
+    watchdog.check(5.01)
+    watchdog.check(5.12)  # nobody looked for 110 ms
+    watchdog.on_command(5.12)
+    watchdog.check(5.13)
+    assert not watchdog.damps
+    watchdog.check(5.25)
+    assert not watchdog.damps
+    watchdog.check(5.26)
+    assert watchdog.damps, "there was nothing to read"
+
+
+def test_a_watchdog_that_is_held_up_all_the_time_judges_each_second_look() -> None:
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
+    watchdog.on_command(5.0)
+    watchdog.check(5.0)
+    watchdog.check(5.2)
+    assert not watchdog.damps
+    watchdog.check(5.4)
+    assert watchdog.damps
+
+
+def test_a_clock_that_goes_back_is_as_bad_as_silence() -> None:
+    watchdog = Watchdog(WatchdogConfig(), latched=False)
+    watchdog.on_command(5.0)
+    for now_s in (5.01, 4.96, 4.93, 4.91):
+        watchdog.check(now_s)
+    assert not watchdog.damps
+    watchdog.check(4.9)
+    assert watchdog.damps
+
+
 def test_the_end_of_the_supervisor_damps_at_once_and_the_first_reason_stays() -> None:
     watchdog = Watchdog(WatchdogConfig(), latched=False)
     watchdog.on_command(5.0)

@@ -41,6 +41,22 @@ def test_share_of_messages_is_lost_by_a_seeded_draw() -> None:
     assert Damage("drop", 0.0, JointState).apply(data, 0.0) == [(0.0, data)]
 
 
+def test_messages_of_one_moment_are_lost_together() -> None:
+    angles, inertia = (Damage("drop", 0.2, kind, seed=7, by_stamp=True) for kind in (JointState, Imu))
+    kept = []
+    for tick in range(1000):
+        stamp = Time(sec=tick // 200, nanosec=tick % 200 * 5_000_000)
+        message, other = JointState(), Imu()
+        message.header.stamp = other.header.stamp = stamp
+        kept.append(bool(angles.apply(bytes(serialize_message(message)), 0.0)))
+        if tick:  # which of the two comes first does not matter
+            assert bool(inertia.apply(bytes(serialize_message(other)), 0.0)) == kept[-1]
+    assert sum(kept) == pytest.approx(800, abs=40)
+    another = Damage("drop", 0.2, JointState, seed=8, by_stamp=True)
+    again = [bool(another.apply(joints(tick), 0.0)) for tick in range(1000)]
+    assert again != kept
+
+
 def test_late_and_repeated_messages_are_whole() -> None:
     data = joints()
     assert Damage("delay", 0.2, JointState).apply(data, 3.0) == [(3.2, data)]

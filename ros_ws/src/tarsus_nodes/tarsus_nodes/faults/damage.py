@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -33,12 +34,22 @@ KINDS = {
 }
 """What ``Damage`` does, and what its value means."""
 
+STAMP = slice(4, 12)
+"""where the stamp is in a message that begins with it, behind the four bytes that say how it is serialised"""
+
 
 class Damage:
     """Spoils serialised messages of one type."""
 
-    def __init__(self, kind: str, value: float, message_type: Any, seed: int = 0) -> None:
+    def __init__(self, kind: str, value: float, message_type: Any, seed: int = 0, by_stamp: bool = False) -> None:
         """Choose what to do.
+
+        Args:
+            kind: one of ``KINDS``.
+            value: what it means there.
+            message_type: of the messages.
+            seed: of the draws.
+            by_stamp: draw by the stamp, with which each type begins here, so that messages of one moment share a fate.
 
         Raises:
             KeyError: for a kind that is not among ``KINDS``.
@@ -46,6 +57,7 @@ class Damage:
         if kind not in KINDS:
             raise KeyError(kind)
         self._kind, self._value, self._type = kind, value, message_type
+        self._seed, self._by_stamp = seed, by_stamp
         self._rng = np.random.default_rng(seed)
         self._first: bytes | None = None
         self._since_s: float | None = None
@@ -54,7 +66,7 @@ class Damage:
         """Return what is delivered in place of a message, each with its time."""
         kind, value = self._kind, self._value
         if kind == "drop":
-            return [] if self._rng.random() < value else [(now_s, data)]
+            return [] if self._draw(data) < value else [(now_s, data)]
         if kind == "delay":
             return [(now_s + value, data)]
         if kind == "lag":
@@ -73,6 +85,13 @@ class Damage:
         else:
             _SPOIL[kind](message, value)
         return [(now_s, bytes(serialize_message(message)))]
+
+    def _draw(self, data: bytes) -> float:
+        """Number in 0..1 for a message."""
+        if not self._by_stamp:
+            return float(self._rng.random())
+        digest = hashlib.blake2b(data[STAMP], key=self._seed.to_bytes(8, "little"), digest_size=8).digest()
+        return int.from_bytes(digest, "little") / 2.0**64
 
 
 def _nan(message: Any, _: float) -> None:

@@ -77,7 +77,10 @@ class FaultRelay(Node):
         self._asked = None
         if asked["kind"]:
             for topic in asked["topics"]:
-                self._damages[topic] = Damage(asked["kind"], asked["value"], _TYPES.get(topic, JointCommand))
+                sensed = topic in SENSORS  # angles and IMU of one moment are one packet of a robot's bus
+                seed = 1000 * asked["id"] + (0 if sensed else 1 + ALL.index(topic))
+                kind = _TYPES.get(topic, JointCommand)
+                self._damages[topic] = Damage(asked["kind"], asked["value"], kind, seed, by_stamp=sensed)
             self._asked = asked["id"]
         else:
             self._late.clear()
