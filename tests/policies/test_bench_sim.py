@@ -49,8 +49,9 @@ def test_a_small_measurement(capfd: pytest.CaptureFixture[str], monkeypatch: pyt
     assert set(found["models"]) == {str(joints) for joints in MODELS}
     for row in found["models"].values():
         assert set(row["cores"]) == {"1", "2"}
-        assert 0.0 < row["ratio"] < 1.0  # the environment does more than the bare engine
-        assert row["robots"]["1"] > 0.0
+        # Two rounds beside other tests measure nothing: how large a rate is belongs to the benchmark, not to a test.
+        assert row["ratio"] > 0.0 and row["robots"]["1"] > 0.0
+        assert row["ratio"] == row["cores"]["1"]["ratio"]
     assert found["ratio"] == min(row["ratio"] for row in found["models"].values())
     assert cli_bench._table(found).row_count == 6
 
