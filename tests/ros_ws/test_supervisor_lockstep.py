@@ -14,6 +14,7 @@ from helpers.supervisor_bench import Bench
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp
 from tarsus_nodes.lifeline import POLICY, Lifeline
+from tarsus_nodes.operator_client import OperatorClient
 
 
 def test_the_end_of_the_policy_damps_a_walking_robot_at_once(session: Ros, policy: Path) -> None:
@@ -46,6 +47,21 @@ def test_lockstep_gives_each_control_period_one_command_of_its_stamp(session: Ro
     stamps = [seconds_from_stamp(c.header.stamp) for c in bench.robot.commands]
     assert stamps == [k * 20 / 1000 for k in range(len(stamps))]
     assert [c.sequence for c in bench.robot.commands] == list(range(1, len(stamps) + 1))
+
+
+def test_who_joins_after_the_last_answer_hears_it(session: Ros, policy: Path) -> None:
+    """The simulator may hold already when an operator looks for where it is: no answer follows then."""
+    bench = Bench(session, policy, lockstep=True)
+    bench.lockstep_period()
+    bench.lockstep_period()
+    client = OperatorClient(session.context)
+    try:
+        client.follow_answers()
+        assert client.time_s == -math.inf
+        client.wait_until(0.02)
+        assert client.time_s == 0.02
+    finally:
+        client.close()
 
 
 def test_lockstep_answers_a_rejected_command_by_holding(session: Ros, policy: Path) -> None:

@@ -27,7 +27,7 @@ from tarsus_core.errors import TarsusError
 from tarsus_edge.supervisor import State
 from tarsus_nodes.conversions import seconds_from_stamp, twist
 from tarsus_nodes.executor import FastExecutor
-from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, TRUTH_QOS, command_qos
+from tarsus_nodes.qos import ANSWER_QOS, COMMAND_QOS, STATUS_QOS, TRUTH_QOS
 
 Array = NDArray[np.float64]
 
@@ -110,17 +110,10 @@ class OperatorClient:
         self.supervisor = message
 
     def follow_answers(self) -> None:
-        """Let time be what the supervisor has answered (in lockstep): all that came before, it has seen.
-
-        Its status tells what it answered before this node listened.
-        """
+        """Let time be what the supervisor has answered (in lockstep): all that came before, it has seen."""
         if self._answers is None:
             self._time_s = -math.inf
-            self._answers = self.node.create_subscription(
-                JointCommand, "joint_command", self._on_answer, command_qos(lockstep=True)
-            )
-            if self.supervisor is not None and self.state is State.PASSIVE:
-                self._time_s = seconds_from_stamp(self.supervisor.header.stamp)
+            self._answers = self.node.create_subscription(JointCommand, "joint_command", self._on_answer, ANSWER_QOS)
 
     def _on_answer(self, message: JointCommand) -> None:
         self._time_s = seconds_from_stamp(message.header.stamp)

@@ -90,6 +90,7 @@ class OperatorRun:
             client.follow_answers()
             if hold_s < 0.0:  # it runs freely, many times as fast as messages tell: stop it before a time is named
                 client.set_simulator_parameter("run_until_s", 0.0)
+                client.wait(lambda: math.isfinite(client.time_s), START_S, "The supervisor does not answer.")
                 self._drive_for(None, HALT_S)
                 hold_s = client.time_s + self._period_s
             self._hold_at(hold_s)

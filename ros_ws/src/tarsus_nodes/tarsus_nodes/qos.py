@@ -24,6 +24,11 @@ def command_qos(lockstep: bool) -> QoSProfile:
     return _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE) if lockstep else COMMAND_QOS
 
 
+ANSWER_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+"""The supervisor's answers (joint_command) in lockstep: who joins while the simulator holds hears the last one, since
+there is none to come."""
+
+
 STATUS_QOS = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
 """Status that a late subscriber must see at once, in order (supervisor/state)."""
 

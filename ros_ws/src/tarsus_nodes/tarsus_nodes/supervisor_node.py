@@ -44,7 +44,7 @@ from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import TRUSTED_KEYS, declare, declare_config
 from tarsus_nodes.process import run_process
-from tarsus_nodes.qos import STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
+from tarsus_nodes.qos import ANSWER_QOS, STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
 from tarsus_nodes.realtime import Realtime
 
 LOOK_PERIOD_S = 0.1
@@ -111,7 +111,8 @@ class SupervisorNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         qos = sensor_qos(self._lockstep)
         commands_qos = command_qos(self._lockstep)
-        self._commands = self.create_publisher(JointCommandMsg, "joint_command", commands_qos)
+        answer_qos = ANSWER_QOS if self._lockstep else commands_qos
+        self._commands = self.create_publisher(JointCommandMsg, "joint_command", answer_qos)
         self._status = self.create_publisher(SupervisorState, "supervisor/state", STATUS_QOS)
         self.create_subscription(JointState, "joint_states", lambda m: self._on_message("joint_states", m), qos)
         self.create_subscription(Imu, "imu/data", lambda m: self._on_message("imu/data", m), qos)
