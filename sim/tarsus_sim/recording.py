@@ -80,7 +80,7 @@ class Recording:
             ConfigError: for a file that is no recording.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 values = {f.name: data[f.name] for f in dataclasses.fields(Recording)}
         except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
             raise ConfigError(f"'{path}' is no recording of the simulator ({error}): record again.") from None

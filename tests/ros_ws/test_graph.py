@@ -214,7 +214,7 @@ def test_a_supervisor_that_is_killed_or_stopped_is_damped_by_the_watchdog(ros_do
         took_s = time.monotonic() - start
         if how is signal.SIGKILL:
             assert heard.watchdog[-1].reason == "The supervisor has ended."
-            assert took_s < 0.1
+            assert took_s < 1.0  # how fast it is, `tarsus faults 2` measures
             return
         # Simulated time waits for the late answer up to 0.5 s; 0.1 s of its own time later it is damped.
         assert heard.watchdog[-1].reason == "No command of the supervisor for 100 ms."
