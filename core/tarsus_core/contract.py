@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tarsus_core import strict_json
 from tarsus_core.errors import PolicyFileError, suggest
 from tarsus_core.robot_model import RobotModel
 
@@ -171,9 +172,9 @@ class PolicyContract:
             PolicyFileError: for what is missing, unknown, of another version, or inconsistent.
         """
         try:
-            data = json.loads(text, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise PolicyFileError(f"The policy's contract is no JSON ({error}): export the policy again.") from None
+            data = strict_json.parse(text)
+        except ValueError as error:
+            raise PolicyFileError(f"The policy's contract cannot be read ({error}): export the policy again.") from None
         if not isinstance(data, dict):
             raise PolicyFileError("The policy's contract is no JSON object: export the policy again.")
         if data.get("version") != VERSION:
@@ -272,7 +273,7 @@ class PolicyContract:
                     f"The contract has an unknown observation term '{term.name}'{suggest(term.name, TERM_SIZES)}."
                 )
             expected = TERM_SIZES[term.name] or sizes[term.name]
-            if term.size != expected:
+            if type(term.size) is not int or term.size != expected:
                 raise PolicyFileError(
                     f"The observation term '{term.name}' has size {term.size}, but it must be {expected}."
                 )
@@ -338,10 +339,6 @@ _DICTS = ("actuator", "provenance", "scorecard")
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
 
 
 def _check_numbers(name: str, values: tuple[float, ...], count: int) -> None:

@@ -61,3 +61,8 @@ def suggest(value: str, known: Iterable[str]) -> str:
     if near:
         return f" (did you mean '{near[0]}'?)"
     return f" (known: {', '.join(names)})" if names else ""
+
+
+def printable(text: str) -> str:
+    """Return a text that came out of a file with each character that a terminal would obey as ``?``."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -37,6 +37,8 @@ def keygen(
 
     NAME.key stays with whoever signs. NAME.pub goes to the robots, which then refuse what nobody they trust has signed.
     """
+    if name.name in ("", ".."):
+        raise PolicyFileError(f"'{name}' names no file: give a name such as 'lab'.")
     private, public = (name.with_name(name.name + end) for end in (".key", ".pub"))
     secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else ""
     print(f"Key {make_key_files(private, public, secret)}: {private} (keep it secret) and {public}.")

@@ -31,11 +31,11 @@ def verify(
     policy: Annotated[str, typer.Argument(help="Path of the policy file.", metavar="POLICY.ONNX")],
     robot: Annotated[str, typer.Option(help="Robot it must fit: name or YAML file.")] = "",
     trust: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="KEY.pub", help="Public key, or folder of them (*.pub), of which one must have signed the file."
         ),
-    ] = "",
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
     time: Annotated[bool, typer.Option("--time", help="Also time a call against bare ONNX Runtime.")] = False,
 ) -> None:
@@ -44,7 +44,8 @@ def verify(
     It is tried in a process of its own, with limits of time and memory, before it is loaded here. Exit code 0 says that
     the policy may run on that robot on this machine.
     """
-    file = read_policy(policy, TrustedKeys.load(trust))
+    file = read_policy(policy, None if trust is None else TrustedKeys.load(trust))
+    file.contract.check_measurable()
     prove(file)
     session = PolicySession(file, load_robot(robot or file.contract.robot))
     overhead = measure_overhead(session) if time else None
@@ -62,7 +63,7 @@ def verify(
             report["call_us"] = times
         print(json.dumps(report, allow_nan=False))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     count = len(file.contract.golden_actions)
     console.print(f"{policy} is intact and reproduces its {count} golden vectors.", style="bold", markup=False)
     console.print(_summary(file))

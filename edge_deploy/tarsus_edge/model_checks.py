@@ -9,9 +9,11 @@ sees them, since a model checker passes what makes a runtime allocate without bo
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 
-from tarsus_core.errors import PolicyFileError
+from tarsus_core.errors import PolicyFileError, printable
 from tarsus_edge import wire
+from tarsus_edge.wire import BYTES, FIXED32, FIXED64, VARINT
 
 OPERATORS = frozenset(
     {
@@ -19,7 +21,7 @@ OPERATORS = frozenset(
         *("Reciprocal", "Round", "Sign", "Sqrt", "Sub", "Sum"),
         *("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cos", "Cosh", "Sin", "Sinh", "Tan", "Tanh"),
         *("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Where"),
-        *("Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "Dropout"),
+        *("Gemm", "MatMul", "BatchNormalization", "LayerNormalization"),
         *("Celu", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "LogSoftmax", "Mish", "PRelu", "Relu"),
         *("Selu", "Sigmoid", "Softmax", "Softplus", "Softsign", "Swish", "ThresholdedRelu"),
         *("ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare"),
@@ -30,20 +32,55 @@ OPERATORS = frozenset(
 """Operators of ONNX's own domain that a policy may hold.
 
 Each computes a function without state whose output is no larger than what its inputs broadcast to. Left out is what
-makes large tensors from a few bytes (ConstantOfShape, Expand, Pad, Range, Resize, Tile), what draws at random, what
-gives outputs of unknown size (NonZero, Unique), and control flow.
+makes large tensors from a few bytes (ConstantOfShape, Expand, Pad, Range, Resize, Tile), what draws at random (Dropout,
+too, which can be told to), what gives outputs of unknown size (NonZero, Unique), and control flow.
 """
+
+_SHAPED_BY_INPUTS = frozenset(
+    {
+        *("Reshape", "Slice", "Split", "Squeeze", "Unsqueeze"),
+        *(name for name in OPERATORS if name.startswith("Reduce")),
+    }
+)
+"""Operators whose inputs after the first say how large their output is."""
 
 _FLOAT, _UINT8, _INT8, _INT32, _INT64, _BOOL, _FLOAT16, _DOUBLE = 1, 2, 3, 6, 7, 9, 10, 11
 _TENSOR_TYPES = {_FLOAT, _UINT8, _INT8, _INT32, _INT64, _BOOL, _FLOAT16, _DOUBLE}
 
-# Field numbers of onnx.proto (ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto)
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE_INITIALIZER = 1, 5, 15
-_NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
-_TENSOR_DIMENSIONS, _TENSOR_TYPE, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 1, 2, 13, 14
+Wires = Mapping[int, tuple[int, ...]]
 
+_WHOLE, _PACKED, _PACKED_FLOATS, _PACKED_DOUBLES = (VARINT,), (VARINT, BYTES), (FIXED32, BYTES), (FIXED64, BYTES)
+_FIXED, _TEXT = (FIXED32,), (BYTES,)
+
+# Messages of onnx.proto: number of each field that a policy may have -> its wire types. What comes once is in _ONCE: of
+# a message that comes twice, protobuf makes one.
+_MODEL = {1: _WHOLE, 2: _TEXT, 3: _TEXT, 4: _TEXT, 5: _WHOLE, 6: _TEXT, 7: _TEXT, 8: _TEXT, 14: _TEXT, 25: _TEXT}
+_GRAPH = {1: _TEXT, 2: _TEXT, 5: _TEXT, 10: _TEXT, 11: _TEXT, 12: _TEXT, 13: _TEXT, 14: _TEXT, 15: _TEXT, 16: _TEXT}
+_NODE = {1: _TEXT, 2: _TEXT, 3: _TEXT, 4: _TEXT, 5: _TEXT, 6: _TEXT, 7: _TEXT, 8: _TEXT, 9: _TEXT}
+_ATTRIBUTE = {
+    **{1: _TEXT, 2: _FIXED, 3: _WHOLE, 4: _TEXT, 5: _TEXT, 6: _TEXT, 7: _PACKED_FLOATS, 8: _PACKED, 9: _TEXT},
+    **{10: _TEXT, 11: _TEXT, 13: _TEXT, 20: _WHOLE, 22: _TEXT, 23: _TEXT},
+}
+_TENSOR = {
+    **{1: _PACKED, 2: _WHOLE, 4: _PACKED_FLOATS, 5: _PACKED, 7: _PACKED, 8: _TEXT, 9: _TEXT, 10: _PACKED_DOUBLES},
+    **{11: _PACKED, 12: _TEXT, 13: _TEXT, 14: _WHOLE, 16: _TEXT},
+}
+_ONCE: dict[str, set[int]] = {
+    "model": {7},
+    "graph": set(),
+    "node": {4, 7, 8},
+    "attribute": {5, 6, 20, 22},
+    "tensor": {2, 9, 14},
+}
+
+_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_SPARSE_INITIALIZER = 1, 5, 11, 15
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+_VALUE_NAME = 1
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_TENSOR_DIMENSIONS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 1, 2, 8, 13, 14
+
+_MOST_DIMENSIONS = 8
 _SPARSE = "it holds sparse weights, which a policy may not"
 
 
@@ -56,63 +93,126 @@ def refuse_unsafe(model: bytes) -> None:
     Raises:
         PolicyFileError: half a sentence that says what it holds.
     """
-    for item in wire.fields(model):
-        if item.number == _MODEL_GRAPH:
-            _check_graph(model, item)
-        elif item.number == _MODEL_FUNCTIONS:
-            raise PolicyFileError("it holds functions of its own, which a policy may not")
+    _Check(model).model()
 
 
-def _check_graph(data: bytes, graph: wire.Field) -> None:
-    for item in wire.fields(data, graph.value_start, graph.end):
-        if item.number == _GRAPH_INITIALIZER:
-            _check_tensor(data, item)
-        elif item.number == _GRAPH_SPARSE_INITIALIZER:
-            raise PolicyFileError(_SPARSE)
-        elif item.number == _GRAPH_NODE:
-            _check_node(data, item)
+class _Check:
+    """The walk through one model."""
 
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._budget = wire.Budget()
+        self._fixed: set[str] = {""}
+        """names of values that are the same whatever is observed; an optional input that is left out is one"""
+        self._defined: set[str] = set()
 
-def _check_node(data: bytes, node: wire.Field) -> None:
-    operator = domain = ""
-    for item in wire.fields(data, node.value_start, node.end):
-        if item.number == _NODE_OPERATOR:
-            operator = _text(data, item)
-        elif item.number == _NODE_DOMAIN:
-            domain = _text(data, item)
-        elif item.number == _NODE_ATTRIBUTE:
-            _check_attribute(data, item)
-    if domain not in ("", "ai.onnx") or operator not in OPERATORS:
-        name = f"{domain}.{operator}" if domain else operator
-        raise PolicyFileError(f"it holds the operator '{name}', which a policy may not")
+    def model(self) -> None:
+        """Check all of it."""
+        for item in self._fields("model", _MODEL, None):
+            if item.number == _MODEL_GRAPH:
+                self._graph(item)
+            elif item.number == _MODEL_FUNCTIONS:
+                raise PolicyFileError("it holds functions of its own, which a policy may not")
 
+    def _fields(self, what: str, known: Wires, parent: wire.Field | None) -> Iterator[wire.Field]:
+        """Fields of a message, each of which ONNX has, and none twice that comes once."""
+        start, end = (parent.value_start, parent.end) if parent else (0, len(self._data))
+        seen: set[int] = set()
+        for item in wire.fields(self._data, start, end, self._budget):
+            if item.wire_type not in known.get(item.number, ()):
+                raise PolicyFileError(f"field {item.number} of a {what} in it is none that a policy has")
+            if item.number in _ONCE[what]:
+                if item.number in seen:
+                    raise PolicyFileError(f"field {item.number} of a {what} comes twice in it")
+                seen.add(item.number)
+            yield item
 
-def _check_attribute(data: bytes, attribute: wire.Field) -> None:
-    for item in wire.fields(data, attribute.value_start, attribute.end):
-        if item.number in _ATTRIBUTE_GRAPHS:
-            raise PolicyFileError("it holds control flow (If, Loop or Scan), which a policy may not")
-        if item.number in _ATTRIBUTE_SPARSE:
-            raise PolicyFileError(_SPARSE)
-        if item.number in _ATTRIBUTE_TENSORS:
-            _check_tensor(data, item)
+    def _graph(self, graph: wire.Field) -> None:
+        items = list(self._fields("graph", _GRAPH, graph))
+        for item in items:
+            if item.number == _GRAPH_INITIALIZER:
+                name = self._tensor(item)
+                self._define(name)
+                self._fixed.add(name)
+            elif item.number == _GRAPH_SPARSE_INITIALIZER:
+                raise PolicyFileError(_SPARSE)
+        for item in items:
+            if item.number == _GRAPH_INPUT and (name := self._name(item)) not in self._fixed:  # old files list weights
+                self._define(name)
+        for item in items:
+            if item.number == _GRAPH_NODE:
+                self._node(item)
 
+    def _define(self, name: str) -> None:
+        if name in self._defined:
+            raise PolicyFileError(f"it defines '{printable(name)}' twice")
+        self._defined.add(name)
 
-def _check_tensor(data: bytes, tensor: wire.Field) -> None:
-    dimensions: list[int] = []
-    kind = 0
-    for item in wire.fields(data, tensor.value_start, tensor.end):
-        if item.number == _TENSOR_EXTERNAL_DATA or (item.number == _TENSOR_DATA_LOCATION and item.value != 0):
-            raise PolicyFileError("its weights lie in another file, but a policy is one file")
-        if item.number == _TENSOR_TYPE:
-            kind = item.value
-        elif item.number == _TENSOR_DIMENSIONS:
-            dimensions += wire.varints(data, item)
-    if kind not in _TENSOR_TYPES:
-        raise PolicyFileError(f"it holds weights of ONNX type {kind}, which a policy may not")
-    # Each element takes a byte or more; a negative dimension reads as a huge number.
-    if math.prod(dimensions) > tensor.end - tensor.value_start:
-        raise PolicyFileError(f"a tensor claims to have {' x '.join(map(str, dimensions))} values and has not")
+    def _name(self, value: wire.Field) -> str:
+        """Name of an input of the graph (ValueInfoProto)."""
+        name = ""
+        for item in wire.fields(self._data, value.value_start, value.end, self._budget):
+            if item.number == _VALUE_NAME:
+                name = self._text(item)
+        return name
 
+    def _node(self, node: wire.Field) -> None:
+        operator = domain = ""
+        inputs, outputs = [], []
+        for item in self._fields("node", _NODE, node):
+            if item.number == _NODE_OPERATOR:
+                operator = self._text(item)
+            elif item.number == _NODE_DOMAIN:
+                domain = self._text(item)
+            elif item.number == _NODE_INPUT:
+                inputs.append(self._text(item))
+            elif item.number == _NODE_OUTPUT:
+                outputs.append(self._text(item))
+            elif item.number == _NODE_ATTRIBUTE:
+                self._attribute(item)
+        if domain not in ("", "ai.onnx") or operator not in OPERATORS:
+            name = printable(f"{domain}.{operator}" if domain else operator)
+            raise PolicyFileError(f"it holds the operator '{name}', which a policy may not")
+        loose = [name for name in inputs if name not in self._fixed]
+        if operator in _SHAPED_BY_INPUTS and any(name in loose for name in inputs[1:]):
+            raise PolicyFileError(f"the size of what its operator '{operator}' gives depends on what is observed")
+        for name in filter(None, outputs):
+            self._define(name)
+            if not loose or operator == "Shape":  # sizes are the same whatever is observed
+                self._fixed.add(name)
 
-def _text(data: bytes, item: wire.Field) -> str:
-    return data[item.value_start : item.end].decode("utf-8", errors="replace") if item.wire_type == wire.BYTES else "?"
+    def _attribute(self, attribute: wire.Field) -> None:
+        for item in self._fields("attribute", _ATTRIBUTE, attribute):
+            if item.number in _ATTRIBUTE_GRAPHS:
+                raise PolicyFileError("it holds control flow (If, Loop or Scan), which a policy may not")
+            if item.number in _ATTRIBUTE_SPARSE:
+                raise PolicyFileError(_SPARSE)
+            if item.number in _ATTRIBUTE_TENSORS:
+                self._tensor(item)
+
+    def _tensor(self, tensor: wire.Field) -> str:
+        """Check weights, and return their name."""
+        dimensions: list[int] = []
+        kind, name = 0, ""
+        for item in self._fields("tensor", _TENSOR, tensor):
+            if item.number == _TENSOR_EXTERNAL_DATA or (item.number == _TENSOR_DATA_LOCATION and item.value != 0):
+                raise PolicyFileError("its weights lie in another file, but a policy is one file")
+            if item.number == _TENSOR_TYPE:
+                kind = item.value
+            elif item.number == _TENSOR_NAME:
+                name = self._text(item)
+            elif item.number == _TENSOR_DIMENSIONS:
+                dimensions += wire.varints(self._data, item, _MOST_DIMENSIONS)
+        if kind not in _TENSOR_TYPES:
+            raise PolicyFileError(f"it holds weights of ONNX type {kind}, which a policy may not")
+        # Each element takes a byte or more; a negative dimension reads as a huge number.
+        if len(dimensions) > _MOST_DIMENSIONS or math.prod(dimensions) > tensor.end - tensor.value_start:
+            shape = " x ".join(map(str, dimensions[:_MOST_DIMENSIONS]))
+            raise PolicyFileError(f"a tensor claims to have {shape} values and has not")
+        return name
+
+    def _text(self, item: wire.Field) -> str:
+        try:
+            return self._data[item.value_start : item.end].decode("utf-8")
+        except UnicodeDecodeError:
+            raise PolicyFileError(f"the name at byte {item.start} is no UTF-8 text") from None

@@ -16,7 +16,7 @@ import stat
 from dataclasses import dataclass, field, replace
 
 from tarsus_core.contract import PolicyContract
-from tarsus_core.errors import PolicyFileError
+from tarsus_core.errors import PolicyFileError, printable
 from tarsus_edge import wire
 from tarsus_edge.model_checks import refuse_unsafe
 from tarsus_edge.signature import Signature, TrustedKeys, split_signature
@@ -24,6 +24,10 @@ from tarsus_edge.signature import Signature, TrustedKeys, split_signature
 CONTRACT_KEY = "tarsus_contract"
 DIGEST_KEY = "tarsus_contract_sha256"
 MAX_BYTES = 64 * 1024 * 1024
+MAX_CONTRACT_BYTES = 4 * 1024 * 1024
+"""of JSON; 48 golden vectors of 1,500 values are less than 2 MiB"""
+ORT_MARK = b"ORTM"
+"""in bytes 4 to 7: the mark of ONNX Runtime's own format, which is another file in the same bytes"""
 
 # Field numbers of onnx.proto (ModelProto, StringStringEntryProto)
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
@@ -66,6 +70,8 @@ def parse_policy(data: bytes, name: str = "policy", trusted: TrustedKeys | None 
         raise PolicyFileError(f"The policy file '{name}' is empty: export the policy again.")
     if len(data) > MAX_BYTES:
         raise PolicyFileError(f"The file '{name}' is larger than {MAX_BYTES >> 20} MiB: this is no policy of Tarsus.")
+    if data[4:8] == ORT_MARK:
+        raise PolicyFileError(f"'{name}' is a file of ONNX Runtime's own format, not ONNX: export the policy again.")
     body, signature = split_signature(data, name)
     (trusted or TrustedKeys()).check(signature, name)
     try:
@@ -84,6 +90,10 @@ def parse_policy(data: bytes, name: str = "policy", trusted: TrustedKeys | None 
         raise PolicyFileError(
             f"The contract in '{name}' was altered: its SHA-256 is {_sha256(contract_bytes)[:12]}..., "
             f"not {_printable(digest[:12])}...: export the policy again."
+        )
+    if len(contract_bytes) > MAX_CONTRACT_BYTES:
+        raise PolicyFileError(
+            f"The contract in '{name}' is larger than {MAX_CONTRACT_BYTES >> 20} MiB: this is no policy of Tarsus."
         )
     try:
         contract = PolicyContract.from_json(contract_bytes.decode("utf-8"))
@@ -151,9 +161,10 @@ def _split(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     kept: list[bytes] = []
     entries: list[tuple[str, bytes]] = []
     graphs = 0
-    for item in wire.fields(data):
+    budget = wire.Budget()
+    for item in wire.fields(data, budget=budget):
         if item.number == _MODEL_METADATA and item.wire_type == wire.BYTES:
-            entries.append(_entry(data, item))
+            entries.append(_entry(data, item, budget))
         else:
             kept.append(data[item.start : item.end])
             graphs += item.number == _MODEL_GRAPH and item.wire_type == wire.BYTES
@@ -162,9 +173,9 @@ def _split(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     return b"".join(kept), entries
 
 
-def _entry(data: bytes, item: wire.Field) -> tuple[str, bytes]:
+def _entry(data: bytes, item: wire.Field, budget: wire.Budget) -> tuple[str, bytes]:
     parts = {_ENTRY_KEY: b"", _ENTRY_VALUE: b""}
-    for part in wire.fields(data, item.value_start, item.end):
+    for part in wire.fields(data, item.value_start, item.end, budget):
         if part.number in parts and part.wire_type == wire.BYTES:
             parts[part.number] = data[part.value_start : part.end]
     return parts[_ENTRY_KEY].decode("utf-8", errors="replace"), parts[_ENTRY_VALUE]
@@ -185,7 +196,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _printable(data: bytes) -> str:
-    return data.decode("ascii", errors="replace")
+    return printable(data.decode("ascii", errors="replace"))
 
 
 def _reason(error: Exception) -> str:

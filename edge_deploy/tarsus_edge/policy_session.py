@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tarsus_core.contract import PolicyContract
-from tarsus_core.errors import PolicyFileError, StateError
+from tarsus_core.errors import PolicyFileError, StateError, printable
 from tarsus_core.robot_model import RobotModel
 from tarsus_edge.policy_file import PolicyFile, read_policy
 
@@ -167,6 +167,8 @@ def load_network(model: bytes, name: str, providers: Sequence[str] = CPU) -> onn
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4  # what goes wrong is raised, not printed
+    # ONNX Runtime would take a file with "ORTM" in its bytes 4 to 7 for one of its own format, which nobody has checked
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(model, options, providers=list(providers))
     except Exception as error:  # ONNX Runtime's errors have no common public base
@@ -201,4 +203,4 @@ def signature(session: onnxruntime.InferenceSession, contract: PolicyContract, n
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return printable(" ".join(str(error).split())).rstrip(".")

@@ -62,7 +62,8 @@ def prove(file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = 
         PolicyFileError: if it fails, takes too long or too much, or one call takes longer than the control period.
     """
     again = "export the policy again"
-    command = [sys.executable, "-m", __name__, file.name, str(memory_bytes), str(deadline_s)]
+    # -P: the folder it is called from is no place to import from
+    command = [sys.executable, "-P", "-m", __name__, file.name, str(memory_bytes), str(deadline_s)]
     try:
         child = subprocess.run(command, input=file.data, capture_output=True, timeout=deadline_s, check=False)
     except subprocess.TimeoutExpired:

@@ -75,14 +75,14 @@ class TrustedKeys:
 
     @staticmethod
     def load(place: str | os.PathLike[str]) -> TrustedKeys:
-        """Read a public key file, or all files ``*.pub`` of a folder; an empty place asks for no signature.
+        """Read a public key file, or all files ``*.pub`` of a folder.
 
         Raises:
-            PolicyFileError: for a place that is missing or holds no key.
+            PolicyFileError: for a place that is empty, missing, or holds no key.
         """
         name = os.fspath(place)
         if not name:
-            return TrustedKeys()
+            raise PolicyFileError("The name of the public key is empty: give the .pub file of 'tarsus keygen'.")
         path = Path(name)
         files = sorted(path.glob("*.pub")) if path.is_dir() else [path]
         if not files:
@@ -95,7 +95,7 @@ class TrustedKeys:
         Raises:
             PolicyFileError: in one sentence.
         """
-        if not self.place:
+        if not self.place and not self.keys:
             return
         if signature is None:
             raise PolicyFileError(
@@ -149,17 +149,33 @@ def make_key_files(private: Path, public: Path, passphrase: str = "") -> str:
     """Make a key pair, write it in PEM (RFC 8410), the private one readable by its owner alone; return its fingerprint.
 
     Raises:
-        PolicyFileError: where a file exists already: a key that is overwritten is lost.
+        PolicyFileError: where a file exists already, since a key that is overwritten is lost, or cannot be written;
+            neither file is left then.
     """
-    for path in (private, public):
-        if path.exists() or path.is_symlink():
-            raise PolicyFileError(f"'{path}' exists already, and a key that is overwritten is lost: take another name.")
     key = Ed25519PrivateKey.generate()
     lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "wb") as file:
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    made: list[Path] = []
+    try:
+        for path, mode, pem in (
+            (private, 0o600, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)),
+            (public, 0o644, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+        ):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            made.append(path)
+            with open(handle, "wb") as file:
+                file.write(pem)
+    except BaseException as error:  # half a pair is of no use
+        for path in made:
+            path.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise PolicyFileError(
+                f"'{error.filename}' exists already, and a key that is overwritten is lost: take another name."
+            ) from None
+        if isinstance(error, OSError):
+            raise PolicyFileError(
+                f"The key '{error.filename or private}' cannot be written ({error.strerror}): check the path."
+            ) from None
+        raise
     return fingerprint(public_bytes(key.public_key()))
 
 

@@ -146,10 +146,10 @@ def test_contradictions_are_refused_by_name(changes: dict[str, Any], part: str) 
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "is no JSON"),
-        ("{", "is no JSON"),
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
         ("[1, 2]", "is no JSON object"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "cannot be read"),
         (without(version=None), "has version None"),
         (without(version=2), "has version 2, but this Tarsus reads version 1"),
         (without(kp=None), "kp"),
@@ -162,7 +162,7 @@ def test_contradictions_are_refused_by_name(changes: dict[str, Any], part: str) 
         (without(gait=0.8), "wrong"),
         (CONTRACT.to_json().replace('"action_clip": 5.0', '"action_clip": NaN'), "NaN is no number"),
         (CONTRACT.to_json().replace('"action_clip": 5.0', '"action_clip": -Infinity'), "-Infinity is no number"),
-        (CONTRACT.to_json().replace('"action_clip": 5.0', '"action_clip": 1e999'), "action_clip holds inf"),
+        (CONTRACT.to_json().replace('"action_clip": 5.0', '"action_clip": 1e999'), "beyond what a double holds"),
     ],
 )
 def test_text_that_is_no_contract_is_refused(text: str, part: str) -> None:

@@ -59,4 +59,16 @@ def test_what_cannot_be_is_one_sentence(policy: str, capsys: pytest.CaptureFixtu
     assert "must end with .onnx" in says(["sign", policy, "--key", "lab.key", "--output", "lab.pub"], 2, capsys)
     assert "There is no policy file" in says(["sign", "absent.onnx", "--key", "lab.key"], 2, capsys)
     assert "cannot be read" in says(["verify", policy, "--trust", "absent"], 2, capsys)
-    assert "No such file or directory" in says(["keygen", "absent/lab"], 1, capsys)
+    assert "is empty" in says(["verify", policy, "--trust", ""], 2, capsys)
+    assert "No such file or directory" in says(["keygen", "absent/lab"], 2, capsys)
+    for name in ("", ".", "..", "/"):
+        assert "names no file" in says(["keygen", name], 2, capsys)
+
+
+def test_no_half_of_a_pair_is_left(policy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("lab.pub").write_text("of somebody else")
+    assert "'lab.pub' exists already" in says(["keygen", "lab"], 2, capsys)
+    assert not Path("lab.key").exists() and Path("lab.pub").read_text() == "of somebody else"
+    Path("far.key").symlink_to("nowhere")
+    assert "'far.key' exists already" in says(["keygen", "far"], 2, capsys)
+    assert not Path("nowhere").exists() and not Path("far.pub").exists()

@@ -11,6 +11,7 @@ import pytest
 from helpers.policies import make_policy
 
 from tarsus_core.cli import main
+from tarsus_core.contract import ObservationTerm
 from tarsus_core.robot_model import load_robot
 
 
@@ -37,6 +38,12 @@ def test_json_is_one_object_with_the_whole_contract(policy: Path, capsys: pytest
     assert report["call_us"]["ratio"] > 0.0
 
 
+def test_texts_of_the_contract_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_policy(tmp_path / "p.onnx", load_robot("g1"), scorecard={"[/b]": "a[/b] :smile: [red]b"})
+    assert main(["verify", str(path)]) == 0
+    assert "a[/b] :smile: [red]b" in capsys.readouterr().out
+
+
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     code = main(["verify", *arguments])
     out, err = capsys.readouterr()
@@ -54,3 +61,9 @@ def test_refusals_are_one_sentence(policy: Path, tmp_path: Path, capsys: pytest.
     assert "There is no robot 'g2' (known: g1)" in refused([str(policy), "--robot", "g2"], capsys)
     assert "see 'tarsus verify --help'" in refused([], capsys)
     assert "--jsn" in refused([str(policy), "--jsn"], capsys)
+
+
+def test_what_no_robot_can_observe_may_not_run_on_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = (ObservationTerm("base_linear_velocity", 3), ObservationTerm("gait_phase", 2))
+    path = make_policy(tmp_path / "teacher.onnx", load_robot("g1"), observation=seen)
+    assert "which no sensor of a robot measures" in refused([str(path)], capsys)

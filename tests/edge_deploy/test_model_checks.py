@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from tarsus_core.errors import PolicyFileError
-from tarsus_edge import pretrained
+from tarsus_edge import pretrained, wire
 from tarsus_edge.model_checks import OPERATORS, refuse_unsafe
 
 
@@ -39,7 +39,20 @@ def test_the_policy_that_ships_passes() -> None:
 
 @pytest.mark.parametrize(
     "operator",
-    ["Loop", "If", "Scan", "ConstantOfShape", "Expand", "Tile", "Range", "RandomNormal", "NonZero", "Tanhh", ""],
+    [
+        "Loop",
+        "If",
+        "Scan",
+        "ConstantOfShape",
+        "Expand",
+        "Tile",
+        "Range",
+        "RandomNormal",
+        "NonZero",
+        "Dropout",
+        "Tanhh",
+        "",
+    ],
 )
 def test_operators_that_are_not_listed_are_refused(operator: str) -> None:
     assert f"the operator '{operator}'" in refusal(model(helper.make_node(operator, ["x"], ["y"])))
@@ -110,3 +123,69 @@ def test_dimensions_are_read_packed_and_one_by_one() -> None:
     assert one_by_one in data
     refuse_unsafe(data.replace(one_by_one, packed))
     assert "127 x 127" in refusal(data.replace(one_by_one, b"\x0a\x02\x7f\x7f"))
+
+
+def with_field(data: bytes, path: list[int], extra: bytes) -> bytes:
+    """The message with ``extra`` after the fields of the message that ``path`` leads to."""
+    if not path:
+        return data + extra
+    found = next(f for f in wire.fields(data) if f.number == path[0])
+    inner = with_field(data[found.value_start : found.end], path[1:], extra)
+    return data[: found.start] + wire.bytes_field(path[0], inner) + data[found.end :]
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "why"),
+    [
+        ([], b"\x7a\x01x", "field 15 of a model"),  # ONNX has none: something hides there
+        ([7], b"\xa2\x06\x00", "field 100 of a graph"),
+        ([7, 1], b"\x20\x01", "field 4 of a node"),  # an operator that is a number
+        ([7, 1], b"\x22\x04Loop", "field 4 of a node comes twice"),
+        ([7, 5], b"\x09" + bytes(8), "field 1 of a tensor"),  # a dimension as fixed64
+        ([7, 5], b"\x32\x01x", "field 6 of a tensor"),  # text
+        ([7, 5], b"\x4a\x01x", "field 9 of a tensor comes twice"),
+        ([7, 5], b"\x0a\x08" + b"\1" * 8, "a tensor claims"),  # ten dimensions
+        ([7, 1], b"\x0a\x02\xff\xfe", "no UTF-8"),
+        ([7, 1], b"\x12\x01y", "defines 'y' twice"),
+    ],
+)
+def test_what_readers_could_read_in_two_ways_is_refused(path: list[int], extra: bytes, why: str) -> None:
+    weights = numpy_helper.from_array(np.zeros((3, 4), np.float32), "t")
+    data = model(helper.make_node("Tanh", ["x"], ["y"]), initializer=[weights])
+    refuse_unsafe(data)
+    assert why in refusal(with_field(data, path, extra))
+
+
+def test_a_second_graph_cannot_be_merged_into_the_first() -> None:
+    data = model(helper.make_node("Tanh", ["x"], ["y"]))
+    assert "field 7 of a model comes twice" in refusal(data + wire.bytes_field(7, b""))
+
+
+def test_names_are_defined_once() -> None:
+    weights = numpy_helper.from_array(np.zeros(3, np.float32), "y")
+    assert "defines 'y' twice" in refusal(model(helper.make_node("Tanh", ["x"], ["y"]), initializer=[weights]))
+    assert "defines 'y?' twice" in refusal(
+        model(helper.make_node("Tanh", ["x"], ["y\x1b"]), helper.make_node("Tanh", ["x"], ["y\x1b"]))
+    )
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+    made = helper.make_graph([helper.make_node("Tanh", ["y"], ["x"])], "g", [x], [])
+    assert "defines 'x' twice" in refusal(helper.make_model(made).SerializeToString())
+
+
+SIZES = numpy_helper.from_array(np.array([1, 4]), "sizes")
+
+
+@pytest.mark.parametrize("operator", ["Reshape", "Slice", "Split", "Squeeze", "Unsqueeze", "ReduceMax", "ReduceSum"])
+def test_sizes_do_not_depend_on_what_is_observed(operator: str) -> None:
+    def data(*before: onnx.NodeProto, sizes: str = "sizes") -> bytes:
+        return model(*before, helper.make_node(operator, ["x", sizes], ["y"]), initializer=[SIZES])
+
+    refuse_unsafe(data())
+    made = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Add", ["s", "sizes"], ["t"])]
+    refuse_unsafe(data(*made, sizes="t"))  # from the size of the observation: always the same
+    constant = helper.make_node("Constant", [], ["c"], value=SIZES)
+    refuse_unsafe(data(constant, sizes="c"))
+    refuse_unsafe(data(sizes=""))  # left out
+    loose = [helper.make_node("Cast", ["x"], ["i"], to=7), helper.make_node("Add", ["i", "sizes"], ["t"])]
+    assert f"'{operator}' gives depends on what is observed" in refusal(data(*loose, sizes="t"))
+    assert "depends on what is observed" in refusal(data(sizes="unknown"))

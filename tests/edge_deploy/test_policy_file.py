@@ -148,6 +148,38 @@ def test_a_contract_that_was_signed_again_must_still_make_sense() -> None:
     assert "NaN" in refusal(resigned(b'"action_clip": 5.0', b'"action_clip": NaN'))
     assert "did you mean 'action_clip'" in refusal(resigned(b'"action_clip"', b'"action_clop"'))
     assert "no UTF-8" in refusal(resigned(b'"tests"', b'"t\xffsts"'))
+    assert "beyond what a double holds" in refusal(resigned(b'"action_clip": 5.0', b'"action_clip": 1' + b"0" * 400))
+    assert "beyond what a double holds" in refusal(resigned(b'"tests"', b"1e999"))
+    assert "nested more than 32 deep" in refusal(resigned(b'"kp": [', b'"kp": [' + b"[" * 600 + b"]" * 600 + b","))
+    assert "nested more than 32 deep" in refusal(resigned(b'"tests"', b'{"a":' * 900 + b"1" + b"}" * 900))
+    assert "cannot be shown" in refusal(resigned(b'"tests"', b'"\\u001b[2J"'))
+    assert "must be 3" in refusal(resigned(b'"size": 3}', b'"size": 3.0}'))
+
+
+def test_a_file_that_is_of_onnx_runtimes_own_format_too_is_refused() -> None:
+    # ONNX: field 1 is 8, then field 1 as 8 bytes. ONNX Runtime: the mark of its own format in bytes 4 to 7.
+    head = bytes([0x08, 0x08, 0x09, 0]) + b"ORTM" + bytes(3)
+    assert "ONNX Runtime's own format" in refusal(head + DATA)
+    with pytest.raises(PolicyFileError, match="own format"):
+        attach_contract(head + parts()[0], parse_policy(DATA).contract)
+
+
+def test_parts_without_end_are_refused_at_once() -> None:
+    assert "more parts than a policy" in refusal(DATA + b"\x28\x01" * 300_000)
+
+
+def test_a_contract_of_megabytes_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_file, "MAX_CONTRACT_BYTES", 2 << 20)
+    model, contract, _ = parts()
+    text = contract + b" " * (2 << 20)
+    data = model + metadata((CONTRACT_KEY, text), (DIGEST_KEY, hashlib.sha256(text).hexdigest().encode()))
+    monkeypatch.setattr(policy_file.PolicyContract, "from_json", lambda _: pytest.fail("it was read"))
+    assert "larger than 2 MiB" in refusal(data)
+
+
+def test_nothing_in_a_refusal_moves_the_terminal() -> None:
+    model, contract, _ = parts()
+    assert "\x1b" not in refusal(model + metadata((CONTRACT_KEY, contract), (DIGEST_KEY, b"\x1b[2J" * 10)))
 
 
 def with_node(node: onnx.NodeProto, tensors: dict[str, np.ndarray] | None = None) -> bytes:

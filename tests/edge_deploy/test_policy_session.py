@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from tarsus_core.errors import PolicyFileError, StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_file import attach_contract, parse_policy
-from tarsus_edge.policy_session import GOLDEN_ATOL, GOLDEN_RTOL, PolicySession, measure_overhead
+from tarsus_edge.policy_session import GOLDEN_ATOL, GOLDEN_RTOL, PolicySession, load_network, measure_overhead
 
 ROBOT = load_robot("g1")
 FILE = parse_policy(make_policy_bytes(ROBOT))
@@ -189,3 +189,15 @@ def test_golden_vectors_of_the_helper_are_real() -> None:
 def test_overhead_is_measured() -> None:
     overhead = measure_overhead(PolicySession(FILE), calls=50)
     assert overhead.raw_us > 0.0 and overhead.ratio == pytest.approx(overhead.session_us / overhead.raw_us)
+
+
+def test_the_format_of_onnx_runtime_itself_is_not_loaded(tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "walk.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(FILE.data, options, providers=["CPUExecutionProvider"])
+    data = (tmp_path / "walk.ort").read_bytes()
+    onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])  # left alone, it is
+    with pytest.raises(PolicyFileError, match="ONNX Runtime cannot load 'walk"):
+        load_network(data, "walk.onnx")

@@ -100,3 +100,13 @@ def test_nothing_is_run_for_a_wrong_robot_or_a_missing_signature(
         load_proven(path, ROBOT, TrustedKeys({}, "keys"))
     with pytest.raises((PolicyFileError, RobotModelError), match="g2"):
         load_proven(path, dataclasses.replace(ROBOT, name="g2"))
+
+
+def test_the_folder_it_is_called_from_is_no_place_to_import_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("json.py", "numpy.py", "tarsus_edge.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    prove(parse_policy(make_policy_bytes(ROBOT)))
+    assert not (tmp_path / "ran").exists()

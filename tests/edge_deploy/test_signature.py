@@ -131,7 +131,8 @@ def test_a_passphrase_locks_the_private_key(tmp_path: Path) -> None:
 
 
 def test_folders_of_keys(tmp_path: Path) -> None:
-    assert TrustedKeys.load("").place == ""
+    with pytest.raises(PolicyFileError, match="is empty"):
+        TrustedKeys.load("")
     with pytest.raises(PolicyFileError, match="holds no public key"):
         TrustedKeys.load(tmp_path)
     with pytest.raises(PolicyFileError, match="cannot be read"):

@@ -37,6 +37,10 @@ def test_each_wire_type_by_hand() -> None:
         b"\x00\x00",  # field number 0
         b"\x1d\1\2\3",  # a short fixed32
         b"\x21" + bytes(7),  # a short fixed64
+        b"\x88\x00\x01",  # field 1 by two bytes where one does
+        b"\xa2\x80\x80\x80\x10\x00",  # field 2^29 + 4, which a reader of 32 bits takes for field 4
+        b"\x08\x81\x00",  # 1 by two bytes
+        b"\x08" + b"\xff" * 9 + b"\x02",  # 2^64 and more
     ],
 )
 def test_what_is_no_message_is_refused(data: bytes) -> None:
@@ -66,3 +70,35 @@ def test_fields_cover_every_byte_or_the_walk_fails(data: bytes) -> None:
     except PolicyFileError:
         return
     assert b"".join(data[f.start : f.end] for f in found) == data
+
+
+def test_the_largest_number_has_64_bits() -> None:
+    (item,) = wire.fields(b"\x08" + b"\xff" * 9 + b"\x01")  # as -1 is written
+    assert item.value == 2**64 - 1
+
+
+def test_a_file_of_too_many_fields_is_refused() -> None:
+    inner = b"\x08\x01" * 3
+    data = wire.bytes_field(1, inner)
+    for left, refused in ((4, False), (3, True)):  # one outside, three inside
+        budget = wire.Budget(left)
+        outer = next(wire.fields(data, budget=budget))
+        walk = wire.fields(data, outer.value_start, outer.end, budget)
+        if refused:
+            with pytest.raises(PolicyFileError, match="more parts"):
+                list(walk)
+        else:
+            assert len(list(walk)) == 3
+
+
+def test_numbers_of_a_repeated_field() -> None:
+    def numbers(data: bytes, most: int = 3) -> list[int]:
+        return wire.varints(data, next(wire.fields(data)), most)
+
+    assert numbers(b"\x08\x05") == [5]
+    assert numbers(b"\x0a\x03\x05\xac\x02") == [5, 300]
+    assert numbers(b"\x0a\x00") == []
+    with pytest.raises(PolicyFileError, match="more than 3"):
+        numbers(b"\x0a\x04\1\2\3\4")
+    with pytest.raises(PolicyFileError, match="no whole numbers"):
+        numbers(b"\x09" + bytes(8))  # a fixed64, which would read as no number at all
