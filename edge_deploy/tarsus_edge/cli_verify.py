@@ -18,9 +18,9 @@ from rich.table import Table
 from tarsus_core.cli import run_typer
 from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import load_robot
-from tarsus_edge.policy_file import PolicyFile, read_policy
+from tarsus_edge.policy_file import PolicyFile
 from tarsus_edge.policy_session import PolicySession, measure_overhead
-from tarsus_edge.proof import prove
+from tarsus_edge.proof import read_proven
 from tarsus_edge.signature import TrustedKeys
 
 app = typer.Typer(add_completion=False)
@@ -44,9 +44,8 @@ def verify(
     It is tried in a process of its own, with limits of time and memory, before it is loaded here. Exit code 0 says that
     the policy may run on that robot on this machine.
     """
-    file = read_policy(policy, None if trust is None else TrustedKeys.load(trust))
+    file = read_proven(policy, trusted=None if trust is None else TrustedKeys.load(trust))
     file.contract.check_measurable()
-    prove(file)
     session = PolicySession(file, load_robot(robot or file.contract.robot))
     overhead = measure_overhead(session) if time else None
     if as_json:

@@ -32,19 +32,30 @@ CALLS = 20
 """of which the fastest counts: a busy machine must not refuse a good policy"""
 
 
-def load_proven(
+def read_proven(
     path: str | os.PathLike[str], robot: RobotModel | None = None, trusted: TrustedKeys | None = None
-) -> PolicySession:
-    """Read a policy file, check who signed it, try it in a child, and only then load it here.
+) -> PolicyFile:
+    """Read a policy file, check who signed it and that it fits the robot, and try it in a child.
 
     Raises:
-        PolicyFileError: as ``read_policy``, ``prove`` and ``PolicySession`` do.
+        PolicyFileError: as ``read_policy``, ``PolicyContract.check_robot`` and ``prove`` do.
     """
     file = read_policy(path, trusted)
     if robot is not None:
         file.contract.check_robot(robot)
     prove(file)
-    return PolicySession(file, robot)
+    return file
+
+
+def load_proven(
+    path: str | os.PathLike[str], robot: RobotModel | None = None, trusted: TrustedKeys | None = None
+) -> PolicySession:
+    """Load a policy that ``read_proven`` has found good.
+
+    Raises:
+        PolicyFileError: as ``read_proven`` and ``PolicySession`` do.
+    """
+    return PolicySession(read_proven(path, robot, trusted), robot)
 
 
 def prove(file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = MEMORY_BYTES) -> float:

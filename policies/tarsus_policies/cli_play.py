@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, OutputFileError
-from tarsus_edge.policy_file import read_policy
+from tarsus_edge.proof import read_proven
 from tarsus_policies.cli_score import counting_bar
 from tarsus_policies.trial import ENGINES
 
@@ -54,7 +54,7 @@ def play(
     else:
         if checkpoint is not None:
             raise ConfigError("--checkpoint is for training runs: a policy file has none.")
-        file = read_policy(run)
+        file = read_proven(run)
     from tarsus_policies.film import film
 
     with counting_bar("filming") as say:

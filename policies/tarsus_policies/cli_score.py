@@ -19,8 +19,8 @@ from tarsus_core.cli import run_typer
 from tarsus_core.errors import ConfigError, TarsusError
 from tarsus_core.files import write_atomically
 from tarsus_core.processes import available_cores
-from tarsus_edge.policy_file import read_policy
 from tarsus_edge.progress import progress_bar
+from tarsus_edge.proof import read_proven
 from tarsus_policies.gate import find_gate
 from tarsus_policies.score_plots import check_plot_path, plot_card
 from tarsus_policies.score_pool import Say
@@ -79,7 +79,7 @@ def score(
         check_plot_path(plot)
         if len(policies) > 1:
             raise ConfigError("--plot draws one policy: give one file, or leave it out.")
-    files = [read_policy(path) for path in policies]
+    files = [read_proven(path) for path in policies]
     cards = []
     for file in files:
         with counting_bar(f"scoring {file.name}" if len(files) > 1 else "scoring") as say:

@@ -73,7 +73,11 @@ class Bench:
         self.lockstep = lockstep
         self.started_s: float | None = None
         self.supervisor = ros.node(
-            SupervisorNode, parameters={"policy": str(policy), "lockstep": lockstep, "watchdog": False, **parameters}
+            SupervisorNode,
+            parameters={
+                **{"policy": str(policy), "allow_unsigned": True, "lockstep": lockstep, "watchdog": False},
+                **parameters,
+            },
         )
         self.robot = ros.node(lambda **k: Robot(lockstep, load_robot("g1"), **k))
         ros.spin_until(self._connected, what="discovery")

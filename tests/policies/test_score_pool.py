@@ -64,7 +64,7 @@ def test_no_more_processes_than_jobs() -> None:
 
 def test_our_errors_come_through() -> None:
     before = children()
-    with pytest.raises(PolicyFileError, match="no JSON"):
+    with pytest.raises(PolicyFileError, match="cannot be read"):
         run_jobs(partial(partial, PolicyContract.from_json), ["x", "y"], 2)
     assert children() <= before
 

@@ -62,7 +62,8 @@ class Bench:
     def __init__(self, session: Ros, policy: Path, lockstep: bool = True, **parameters: Any) -> None:
         self.ros = session
         self.lockstep = lockstep
-        self.policy = session.node(PolicyNode, parameters={"policy": str(policy), "lockstep": lockstep, **parameters})
+        given = {"policy": str(policy), "allow_unsigned": True, "lockstep": lockstep, **parameters}
+        self.policy = session.node(PolicyNode, parameters=given)
         stamped = parameters.get("cmd_vel_stamped", True)
         self.robot = session.node(lambda **k: Robot(lockstep, load_robot("g1"), stamped, **k))
         assert self.policy.trigger_configure() is TransitionCallbackReturn.SUCCESS
@@ -132,7 +133,8 @@ def position(message: JointCommandMsg) -> bytes:
 def test_transitions_in_process_and_a_refused_policy(session: Ros, policy: Path, tmp_path: Path) -> None:
     def make(**parameters: Any) -> PolicyNode:
         node: PolicyNode = session.node(
-            lambda **k: PolicyNode(enable_communication_interface=False, **k), parameters=parameters
+            lambda **k: PolicyNode(enable_communication_interface=False, **k),
+            parameters={"use_sim_time": True, **parameters},
         )
         return node
 

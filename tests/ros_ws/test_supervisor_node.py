@@ -218,14 +218,14 @@ def test_parameters_are_described_bounded_and_fixed(session: Ros, policy: Path) 
 
 def test_refuses_what_it_cannot_use(session: Ros, policy: Path, tmp_path: Path) -> None:
     with pytest.raises(PolicyFileError, match="no policy file"):
-        session.node(SupervisorNode, parameters={"policy": str(tmp_path / "absent.onnx")})
+        session.node(SupervisorNode, parameters={"policy": str(tmp_path / "absent.onnx"), "allow_unsigned": True})
     make_key_files(tmp_path / "lab.key", tmp_path / "lab.pub")
     with pytest.raises(PolicyFileError, match="is not signed"):
         session.node(SupervisorNode, parameters={"policy": str(policy), "trusted_keys": str(tmp_path)})
     with pytest.raises(ConfigError, match="does not divide"):
-        session.node(SupervisorNode, parameters={"policy": str(policy), "state_period_s": 0.003})
+        session.node(SupervisorNode, parameters={"state_period_s": 0.003})
     with pytest.raises(ConfigError, match=r"command_age_hold_s is 0\.2: it must not exceed command_age_damp_s"):
-        session.node(SupervisorNode, parameters={"policy": str(policy), "command_age_hold_s": 0.2})
+        session.node(SupervisorNode, parameters={"command_age_hold_s": 0.2})
 
 
 def test_buttons_batteries_and_motors_are_heard_from_any_publisher(session: Ros, policy: Path) -> None:

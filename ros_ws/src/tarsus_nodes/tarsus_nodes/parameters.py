@@ -13,11 +13,6 @@ from rclpy.node import Node
 Value = TypeVar("Value", bool, int, float, str, list[str])
 Config = TypeVar("Config")
 
-TRUSTED_KEYS = (
-    "Public key file, or folder of them (*.pub): a policy that none of them has signed is refused; "
-    "empty takes unsigned ones"
-)
-
 
 def declare(
     node: Node,

@@ -19,9 +19,7 @@ from tarsus_msgs.msg import SupervisorState
 from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.policy_runner import PolicyRunner, VelocityInput
-from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.proof import load_proven
-from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import State
 from tarsus_nodes.age_clock import age_clock
 from tarsus_nodes.conversions import (
@@ -35,7 +33,8 @@ from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifecycle import declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import TRUSTED_KEYS, declare
+from tarsus_nodes.parameters import declare
+from tarsus_nodes.policy_source import PolicySource
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
@@ -53,11 +52,10 @@ class PolicyNode(LifecycleNode):
     def __init__(self, **node_arguments: Any) -> None:
         """Declare the parameters; nothing is loaded yet."""
         super().__init__("policy", **node_arguments)
-        self._policy_path = declare(self, "policy", "", "Path of the policy file (.onnx); empty for the one that ships")
-        self._trusted = declare(self, "trusted_keys", "", TRUSTED_KEYS)
         self._robot_name = declare(self, "robot", "g1", "Robot that the policy must fit: a name or a YAML file")
         self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer by stamps alone, as the lockstep simulator needs")
+        self._source = PolicySource(self, self._lockstep)
         self._state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         timeout_s = declare(self, "cmd_vel_timeout_s", 0.5, "Age at which cmd_vel is zero [s]", limits=(0.02, 60.0))
         stamped = declare(self, "cmd_vel_stamped", True, "Whether cmd_vel is a TwistStamped, else a Twist")
@@ -99,8 +97,8 @@ class PolicyNode(LifecycleNode):
         """Load the policy and prove it; a refusal is logged as one sentence and fails the transition."""
         try:
             robot = load_robot(self._robot_name)
-            path = self._policy_path or pretrained_policy(robot.name)
-            session = load_proven(path, robot, TrustedKeys.load(self._trusted))
+            path, trusted = self._source.find(robot.name)
+            session = load_proven(path, robot, trusted)
             self._runner = PolicyRunner(session, robot.joint_names, self._state_period_s)
         except Exception as error:  # rclpy would swallow it
             self.get_logger().error(sentence(error))

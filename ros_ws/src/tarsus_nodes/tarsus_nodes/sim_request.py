@@ -13,7 +13,7 @@ from pathlib import Path
 from tarsus_core.contract import CommandRange
 from tarsus_core.errors import ConfigError
 from tarsus_core.robot_model import RobotModel, load_robot
-from tarsus_edge.policy_session import PolicySession
+from tarsus_edge.policy_file import read_policy
 from tarsus_edge.pretrained import pretrained_policy
 from tarsus_nodes.operator_run import RunPlan
 
@@ -70,14 +70,16 @@ def make_request(
         raise ConfigError("PyBullet's window needs an X display, and DISPLAY is not set: leave out --gui (GUI=1).")
     model = load_robot(robot)
     path = pretrained_policy(model.name) if policy is None else policy
-    session = PolicySession(path, model)
-    trained = session.contract.command_range
+    file = read_policy(path)  # the policy node tries it, in a process with limits, and runs it
+    file.contract.check_robot(model)
+    file.contract.check_measurable()
+    trained = file.contract.command_range
     command = (min(STROLL_MPS, trained.vx[1]), 0.0, 0.0) if command is None else command
     _check_command(command, trained)
     return SimRequest(
         RunPlan(command, math.inf if duration_s is None else duration_s),
         path.resolve(),
-        session.policy_sha256,
+        file.sha256,
         model,
         robot,
         seed,

@@ -23,9 +23,7 @@ from tarsus_core.errors import StateError
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
 from tarsus_edge.policy_file import read_policy
-from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.schedule import ControlSchedule
-from tarsus_edge.signature import TrustedKeys
 from tarsus_edge.supervisor import Answer, State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig
 from tarsus_nodes.age_clock import age_clock
@@ -42,7 +40,8 @@ from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
 from tarsus_nodes.lifeline import POLICY, SUPERVISOR, Lifeline, LifelineWatch
 from tarsus_nodes.obstacles import Obstacles
 from tarsus_nodes.pairing import Pairing
-from tarsus_nodes.parameters import TRUSTED_KEYS, declare, declare_config
+from tarsus_nodes.parameters import declare, declare_config
+from tarsus_nodes.policy_source import PolicySource
 from tarsus_nodes.process import run_process
 from tarsus_nodes.qos import ANSWER_QOS, STATUS_QOS, command_qos, sensor_qos, subscribe_to_any
 from tarsus_nodes.realtime import Realtime
@@ -72,13 +71,10 @@ class SupervisorNode(Node):
             TarsusError: for a policy file, robot or threshold that cannot be used.
         """
         super().__init__("supervisor", **node_arguments)
-        path = declare(
-            self, "policy", "", "Policy file that gives pose and gains to stand with; empty for the one that ships"
-        )
-        trusted = declare(self, "trusted_keys", "", TRUSTED_KEYS)
         robot_name = declare(self, "robot", "g1", "Robot to supervise: a name or a YAML file")
         self._time = age_clock(self)
         self._lockstep = declare(self, "lockstep", False, "Answer each control period once, by stamps")
+        source = PolicySource(self, self._lockstep)
         self._stamps_are_times = self._lockstep or self.get_parameter("use_sim_time").value
         state_period_s = declare(self, "state_period_s", 0.005, "Time between two states [s]", limits=(1e-4, 1.0))
         self._patience_s = declare(
@@ -91,7 +87,7 @@ class SupervisorNode(Node):
         needs_watchdog = declare(self, "watchdog", True, "Refuse to arm without the watchdog process")
         config = declare_config(self, SupervisorConfig)
         robot = load_robot(robot_name)
-        contract = read_policy(path or pretrained_policy(robot.name), TrustedKeys.load(trusted)).contract
+        contract = read_policy(*source.find(robot.name)).contract
         contract.check_robot(robot)
         self._names = robot.joint_names
         self._schedule = ControlSchedule.of(contract.control_period_s, state_period_s)

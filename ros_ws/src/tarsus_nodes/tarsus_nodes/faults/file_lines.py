@@ -53,8 +53,8 @@ def _flipped(file: PolicyFile) -> bytes:
     return bytes(data)
 
 
-def refused(make: Callable[[PolicyFile], bytes]) -> Callable[[FaultBench], Seen]:
-    """The node says why in one sentence and ends."""
+def refused(make: Callable[[PolicyFile], bytes], *parameters: str) -> Callable[[FaultBench], Seen]:
+    """The node says why in one sentence and ends; ``parameters`` (``name:=value``) are set beyond those of sim."""
 
     def run(bench: FaultBench) -> Seen:
         bench.to_passive()
@@ -63,7 +63,8 @@ def refused(make: Callable[[PolicyFile], bytes]) -> Callable[[FaultBench], Seen]
             path.write_bytes(make(read_policy(pretrained_policy(ROBOT))))
             plan = load_plan(find_launch_file("sim"), {"policy": str(path), "robot": ROBOT})
             spec = next(p for p in plan.processes if p.name.startswith("policy"))
-            spec = replace(spec, command=(*spec.command, "-r", f"__ns:={NAMESPACE}", "-p", "autostart:=true"))
+            extra = (word for value in ("autostart:=true", *parameters) for word in ("-p", value))
+            spec = replace(spec, command=(*spec.command, "-r", f"__ns:={NAMESPACE}", *extra))
             said = io.StringIO()
             start_s = time.monotonic()
             with LaunchRun(replace(plan, processes=(spec,), messages=()), screen=said) as launch:
@@ -79,11 +80,12 @@ def refused(make: Callable[[PolicyFile], bytes]) -> Callable[[FaultBench], Seen]
 
 
 LINES = tuple(
-    Line(number, fault, "refused at load, in one sentence; the node ends", refused(make))
-    for number, fault, make in (
+    Line(number, fault, "refused at load, in one sentence; the node ends", refused(make, *parameters))
+    for number, fault, make, *parameters in (
         (9, "policy for a robot with another joint", _changed(_other_joint)),
         (10, "policy with a longer observation than its network", _changed(_longer)),
         (11.1, "policy file cut short", lambda file: file.data[: len(file.data) // 2]),
         (11.2, "policy file with one bit flipped", _flipped),
+        (11.3, "policy that nobody has signed, on a robot", lambda file: file.data, "use_sim_time:=false"),
     )
 )
