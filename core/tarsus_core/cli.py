@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tarsus_core import __version__
-from tarsus_core.errors import TarsusError, suggest
+from tarsus_core.errors import ConfigError, TarsusError, suggest
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("tarsus_nodes.cli_sim:main", "walk the robot in simulation under ROS 2, and report what was measured"),
@@ -56,6 +58,7 @@ def _main(args: list[str]) -> int:
 
 def guard(run: Callable[[], int]) -> int:
     """Call ``run`` and turn what it raises on purpose into one sentence and an exit code."""
+    _print_whatever_comes()
     try:
         code = run()
         sys.stdout.flush()  # a closed pipe must show here, and not when the interpreter ends
@@ -74,6 +77,23 @@ def guard(run: Callable[[], int]) -> int:
         name = f" '{error.filename}'" if error.filename else ""
         _say(f"{error.strerror or error}{name}.")
         return 1
+
+
+def finite(option: str) -> Callable[[float | None], float | None]:
+    """Make a callback of a typer option that refuses NaN, which lies in every range, and infinity.
+
+    The callback raises ConfigError, naming the option; None, for an option that was not given, passes.
+
+    Args:
+        option: its name on the command line, such as ``--seconds``.
+    """
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{option} is {value}: give a finite number.")
+        return value
+
+    return check
 
 
 def run_typer(app: Any, prog: str, argv: Sequence[str]) -> int:
@@ -96,6 +116,13 @@ def run_typer(app: Any, prog: str, argv: Sequence[str]) -> int:
     if result == 130:  # what typer makes of Ctrl-C
         _say("Stopped by Ctrl-C.")
     return result if isinstance(result, int) else 0
+
+
+def _print_whatever_comes() -> None:
+    """Let what the terminal's encoding lacks (ASCII has no ``…``) come out as ``?`` instead of as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:  # it may be any object, or None
+            stream.reconfigure(errors="replace")
 
 
 def _given(error: Exception) -> str:

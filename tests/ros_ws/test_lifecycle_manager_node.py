@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 from helpers.ros import Ros
+from lifecycle_msgs.msg import Transition as TransitionMsg
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from tarsus_edge.bringup import Aim, Stage
+from tarsus_edge.bringup import Aim, Stage, Transition
+from tarsus_nodes.lifecycle import RobustLifecycleNode
 from tarsus_nodes.lifecycle_manager_node import LifecycleManagerNode
 from tarsus_nodes.process import Finished
 
 
-class Part(LifecycleNode):
+class Part(RobustLifecycleNode):
     """Writes down what it is asked for; fails to do what its name says it cannot."""
 
     def __init__(self, name: str, log: list[str], cannot: str = "", **arguments: Any) -> None:
@@ -65,7 +70,7 @@ class Graph:
         given = {"nodes": ["sim", "policy"], "heartbeat_timeout_s": 0.5, **parameters}
         return self.session.node(LifecycleManagerNode, parameters=given)
 
-    def end(self, part: Part) -> None:
+    def end(self, part: Node) -> None:
         self.session.executor.remove_node(part)
         part.destroy_node()
         self.session._nodes.remove(part)
@@ -143,4 +148,74 @@ def test_without_autostart_it_waits_to_be_asked(graph: Graph) -> None:
     assert graph.log == []
     graph.ask("startup")
     graph.until(lambda: bool(manager.bringup.fault) and manager.stages["sim"] is Stage.UNCONFIGURED, "the failure")
-    assert manager._report()[0] == "error"
+    level, said, _ = manager._report()
+    assert level == "error" and said.endswith("Ask 'lifecycle_manager/startup' to try again.")
+
+
+@pytest.mark.parametrize("wanted", [{"id": 99}, {"id": 3}, {"label": "activate"}, {"label": "dance"}])
+def test_a_transition_that_cannot_be_is_refused_and_ends_nobody(graph: Graph, wanted: dict[str, Any]) -> None:
+    graph.part("sim")
+    client = graph.asker.create_client(ChangeState, "sim/change_state")
+    graph.until(client.service_is_ready, "the service")
+    for transition, granted in ((wanted, False), ({"label": "configure"}, True), ({"id": 3}, True), (wanted, False)):
+        future = client.call_async(ChangeState.Request(transition=TransitionMsg(**transition)))
+        graph.until(future.done, "an answer")
+        assert future.result().success is granted
+    assert graph.log == ["configure sim", "activate sim"]
+
+
+def test_a_manager_that_was_held_up_blames_nobody(graph: Graph) -> None:
+    graph.part("sim")
+    graph.part("policy")
+    manager = graph.manager()
+    graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
+    manager._looked_s -= 5.0  # all it knows is 5 s old now, ten times what makes a node lost
+    for managed in manager._managed.values():
+        managed.heard_s -= 5.0
+        managed._asked_s -= 5.0
+    graph.session.spin_for(0.4)
+    assert manager.bringup.up(manager.stages) and manager.bringup.recoveries == graph.damped == 0
+
+
+def test_a_node_that_ends_in_a_transition_is_waited_for(graph: Graph) -> None:
+    graph.part("sim")
+    alive = graph.session.node(lambda **k: Node("half", **k))
+
+    def unconfigured(_: GetState.Request, response: GetState.Response) -> GetState.Response:
+        response.current_state.id = 1
+        return response
+
+    alive.create_service(GetState, "policy/get_state", unconfigured)
+    process = Context()
+    process.init(domain_id=graph.session.domain_id)
+    mute = Node("mute", context=process)  # nobody runs it: it answers never
+    mute.create_service(ChangeState, "policy/change_state", lambda _, response: response)
+    manager = graph.manager(transition_timeout_s=600.0)
+    graph.until(lambda: manager._managed["policy"].busy, "the question")
+    graph.end(alive)
+    mute.destroy_node()
+    process.shutdown()
+    graph.until(lambda: not manager._managed["policy"].busy, "the end")
+    assert manager.bringup.aim is Aim.UP and not manager.bringup.fault
+    graph.part("policy")
+    graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
+    assert graph.log == UP
+
+
+def test_after_a_refusal_a_node_is_asked_how_it_is(graph: Graph) -> None:
+    graph.part("sim")
+    graph.part("policy")
+    manager = graph.manager(autostart=False)
+    sim = manager._managed["sim"]
+    graph.until(lambda: manager.stages["sim"] is Stage.UNCONFIGURED, "its state")
+    answers: list[bool] = []
+    sim.ask(Transition("sim", "deactivate"), answers.append)
+    graph.until(lambda: answers, "the refusal")
+    assert answers == [False] and sim.guessed
+    sim.beat = lambda now_s, timeout_s: None  # type: ignore[method-assign]
+    manager.bringup.start()
+    graph.session.spin_for(0.4)
+    assert graph.log == [], "it does not ask on a guess"
+    del sim.beat
+    graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
+    assert graph.log == UP

@@ -1,9 +1,12 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Activation without a manager: a lifecycle node that configures and activates itself, when a launch file says so."""
+"""Lifecycle nodes that survive what they are asked, and that activate themselves when a launch file says so."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -11,6 +14,33 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from tarsus_core.errors import TarsusError
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import Finished
+
+
+class RobustLifecycleNode(LifecycleNode):
+    """A lifecycle node that refuses a transition it cannot make now; rclpy's own ends with an error of its C code."""
+
+    def __init__(self, name: str, **node_arguments: Any) -> None:
+        """Take a node's arguments."""
+        super().__init__(name, **node_arguments)
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                self._change_state = service.callback
+                service.callback = self._change_state_if_possible
+
+    def _change_state_if_possible(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        wanted = request.transition
+        possible = {number: label for number, label, *_ in self._state_machine.available_transitions}
+        if wanted.label in possible.values() if wanted.label else wanted.id in possible:
+            answer: ChangeState.Response = self._change_state(request, response)
+            return answer
+        self.get_logger().error(
+            f"Transition '{wanted.label or wanted.id}' is not possible in state "
+            f"'{self._state_machine.current_state[1]}': it is refused."
+        )
+        response.success = False
+        return response
 
 
 def sentence(error: Exception) -> str:

@@ -24,6 +24,8 @@ from tarsus_nodes.process import Finished, run_process
 
 PERIOD_S = 0.1
 """s between two looks at the graph"""
+OWN_GAP_S = 1.0
+"""s between two looks above which the manager itself was held up"""
 HEARTBEAT_S = 0.25
 """s between two questions to a node for its state, as nav2's bond"""
 
@@ -55,12 +57,23 @@ class Managed:
         self.stage = Stage.LOST
         self.heard_s = -1e9
         self.busy = False
+        self.guessed = False
+        """whether its stage is only what it was before a transition that failed, until it is heard again"""
         self._node = node
         self._asked: Future | None = None
         self._asked_s = -1e9
         self._pending: Future | None = None
         self._get = node.create_client(GetState, f"{name}/get_state")
         self._change = node.create_client(ChangeState, f"{name}/change_state")
+
+    def pass_over(self, gap_s: float) -> None:
+        """Let a time not count in which this process itself was held up, and could hear nobody."""
+        self.heard_s += gap_s
+        self._asked_s += gap_s
+
+    def gone(self) -> bool:
+        """Whether it was asked for a transition, and has left the graph since."""
+        return self.busy and not self._change.service_is_ready()
 
     def beat(self, now_s: float, timeout_s: float) -> None:
         """Ask for its state, and count it as lost when it has not answered for long."""
@@ -73,13 +86,14 @@ class Managed:
             self._asked, self._asked_s = self._get.call_async(GetState.Request()), now_s
             self._asked.add_done_callback(self._on_state)
         if now_s - self.heard_s > timeout_s:
-            self.stage = Stage.LOST
+            self.stage, self.guessed = Stage.LOST, False
 
     def _on_state(self, future: Future) -> None:
         self._asked = None
         if not self.busy and not future.cancelled() and future.result() is not None:
             self.heard_s = time.monotonic()
             self.stage = _STAGES.get(future.result().current_state.id, self.stage)
+            self.guessed = False
 
     def ask(self, transition: Transition, then: Callable[[bool], None]) -> None:
         """Ask for a transition; ``then`` is told whether it succeeded."""
@@ -95,6 +109,7 @@ class Managed:
             granted = bool(future.result() is not None and future.result().success)
             if granted:
                 self.stage = _REACHED[transition.name]
+            self.guessed = not granted
             then(granted)
 
         self._pending = self._change.call_async(request)
@@ -104,7 +119,7 @@ class Managed:
         """Forget a transition that is not answered."""
         if self._pending is not None:
             self._change.remove_pending_request(self._pending)
-        self.busy = False
+        self.busy = self.guessed = False
         self.stage = Stage.LOST
 
 
@@ -135,6 +150,7 @@ class LifecycleManagerNode(Node):
         self._damp = self.create_client(Trigger, "supervisor/damp")
         self._under_way: tuple[Transition, float] | None = None
         self._was_up = False
+        self._looked_s = time.monotonic()
         for name in ("startup", "shutdown"):
             self.create_service(Trigger, f"lifecycle_manager/{name}", getattr(self, f"_on_{name}"))
         self.create_timer(PERIOD_S, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -149,11 +165,16 @@ class LifecycleManagerNode(Node):
 
     def _on_timer(self) -> None:
         now_s = time.monotonic()
+        self._pass_over_own_gap(now_s)
         for managed in self._managed.values():
             managed.beat(now_s, self._timeout_s)
         if self._under_way is not None:
             transition, since_s = self._under_way
-            if now_s - since_s > self._transition_s:
+            if self._managed[transition.node].gone():  # it waits for one that comes, as for any that is lost
+                self._managed[transition.node].give_up()
+                self._under_way = None
+                self.get_logger().error(f"The node '{transition.node}' ended while it was to {transition.name}.")
+            elif now_s - since_s > self._transition_s:
                 self._managed[transition.node].give_up()
                 self._on_done(transition, f"no answer for {self._transition_s:g} s.")
             return
@@ -167,6 +188,8 @@ class LifecycleManagerNode(Node):
             self.get_logger().info("All nodes are active.")
             self.bringup.fault = ""
         self._was_up = self._was_up or up
+        if any(managed.guessed for managed in self._managed.values()):
+            return
         following = self.bringup.next(self.stages)
         if following is not None:
             self._under_way = following, now_s
@@ -175,6 +198,15 @@ class LifecycleManagerNode(Node):
             )
         elif self._ended():
             raise Finished(2)
+
+    def _pass_over_own_gap(self, now_s: float) -> None:
+        """Blame nobody for a time in which this process stood still: what the others said waits to be read."""
+        gap_s, self._looked_s = now_s - self._looked_s, now_s
+        if gap_s > OWN_GAP_S:
+            for managed in self._managed.values():
+                managed.pass_over(gap_s)
+            if self._under_way is not None:
+                self._under_way = self._under_way[0], self._under_way[1] + gap_s
 
     def _on_done(self, transition: Transition, why: str) -> None:
         self._under_way = None
@@ -203,7 +235,8 @@ class LifecycleManagerNode(Node):
         values: dict[str, object] = {name: stage.value for name, stage in self.stages.items()}
         values |= {"aim": self.bringup.aim.value, "recoveries": self.bringup.recoveries}
         if self.bringup.fault:
-            return "error", self.bringup.fault, values
+            mend = " Ask 'lifecycle_manager/startup' to try again." if self.bringup.aim is Aim.DOWN else ""
+            return "error", self.bringup.fault + mend, values
         if self.bringup.up(self.stages):
             return "ok", "All nodes are active.", values
         return "ok", "The nodes are on their way.", values

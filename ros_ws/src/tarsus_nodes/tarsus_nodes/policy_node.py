@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Twist, TwistStamped
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Imu, JointState
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
@@ -30,7 +30,7 @@ from tarsus_nodes.conversions import (
     velocity_command,
 )
 from tarsus_nodes.diagnostics import Diagnostics, Latency, Rate, Report
-from tarsus_nodes.lifecycle import declare_autostart, sentence
+from tarsus_nodes.lifecycle import RobustLifecycleNode, declare_autostart, sentence
 from tarsus_nodes.lifeline import POLICY, Lifeline
 from tarsus_nodes.pairing import Pairing
 from tarsus_nodes.parameters import declare
@@ -40,7 +40,7 @@ from tarsus_nodes.qos import COMMAND_QOS, STATUS_QOS, command_qos, sensor_qos
 from tarsus_nodes.realtime import Realtime
 
 
-class PolicyNode(LifecycleNode):
+class PolicyNode(RobustLifecycleNode):
     """Runs a policy file. Configure loads and proves it, activate lets it answer states.
 
     Subscribes ``joint_states``, ``imu/data``, ``cmd_vel``, ``supervisor/state``; publishes ``policy/command``. In

@@ -14,7 +14,7 @@ import numpy as np
 from geometry_msgs.msg import Vector3
 from nav_msgs.msg import Odometry
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import Imu, JointState
@@ -28,7 +28,7 @@ from tarsus_core.robot_model import RobotModel, load_robot
 from tarsus_core.state import GroundTruth, RobotState
 from tarsus_nodes.conversions import damping_reason, imu_message, joint_command, joint_state_message
 from tarsus_nodes.diagnostics import Diagnostics, Report
-from tarsus_nodes.lifecycle import declare_autostart, sentence
+from tarsus_nodes.lifecycle import RobustLifecycleNode, declare_autostart, sentence
 from tarsus_nodes.odometry import odometry_message
 from tarsus_nodes.parameters import declare
 from tarsus_nodes.process import run_process
@@ -44,7 +44,7 @@ CLOCK_TICKS = 2
 goes with none of the states that the policy answers"""
 
 
-class SimNode(LifecycleNode):
+class SimNode(RobustLifecycleNode):
     """Simulates one robot. Configure loads it, hanging in a gantry; activate lets time run.
 
     Publishes ``joint_states`` and ``imu/data`` each physics step (200 Hz), ``clock`` each second one,
