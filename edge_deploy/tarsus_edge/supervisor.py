@@ -195,7 +195,7 @@ class Supervisor:
         silent = self.health.look(now_s)
         if silent:
             self._object(silent)
-        if self.state is State.PASSIVE and self._hindrance:
+        if self.state is State.PASSIVE and self.hindrance:
             self.armed = False  # what forbids arming takes it back, too
         if reached(self.states.age(now_s), self.config.state_age_damp_s):
             self._fault(self.states.no_state)
@@ -274,9 +274,9 @@ class Supervisor:
         stale = self.states.stale(now_s)  # first: without states the watchdog damps, too, and knows less of why
         if stale:
             return False, f"{stale}: start the simulator or the driver, then arm again."
-        if self._hindrance:
+        if self.hindrance:
             self.armed = False
-            return False, self._hindrance
+            return False, self.hindrance
         self.armed = True
         return True, "Armed: the robot may stand."
 
@@ -292,9 +292,9 @@ class Supervisor:
             return False, f"The robot is damped ({self.reason}): reset and arm the supervisor first."
         if not self.armed:
             return False, "The supervisor is not armed: arm it first."
-        if self._hindrance:
+        if self.hindrance:
             self.armed = False
-            return False, self._hindrance
+            return False, self.hindrance
         stale, latest = self.states.stale(now_s), self.states.latest
         if stale or latest is None:
             return False, f"{stale}: start the simulator or the driver, then try again."
@@ -343,7 +343,7 @@ class Supervisor:
         return True, "The robot is passive: arm the supervisor to go on."
 
     @property
-    def _hindrance(self) -> str:
+    def hindrance(self) -> str:
         """Why the robot may neither be armed nor stand up, one sentence; empty if it may."""
         return self._obstacle or self.health.obstacle
 

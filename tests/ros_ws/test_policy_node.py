@@ -73,7 +73,7 @@ class Bench:
         session.spin_until(lambda: all(p.get_subscription_count() for p in publishers), what="discovery")
         session.spin_until(lambda: r.count_publishers("policy/command"), what="discovery")
 
-    def ask(self, state: RobotState, mode: State) -> JointCommandMsg:
+    def ask(self, state: RobotState, mode: State | None) -> JointCommandMsg:
         """Send a state and return the answer."""
         count = len(self.robot.commands)
         self.robot.send(state, mode)
@@ -290,3 +290,23 @@ def test_messages_that_cannot_be_read_are_counted_and_the_node_goes_on(session: 
     robot.send(moving(0.04), None)
     session.spin_until(lambda: robot.commands, what="an answer")
     assert position(robot.commands[-1]) == reference.answer(moving(0.04), (0.0, 0.0, 0.0))
+
+
+def test_a_report_says_that_states_stopped_and_forgets_what_is_over(session: Ros, policy: Path) -> None:
+    bench = Bench(session, policy, lockstep=False)
+    bench.policy._diagnostics._timer.cancel()  # each report is asked for here
+    assert bench.policy._report()[:2] == ("warn", "No robot state arrives.")
+    bench.robot.status.publish(SupervisorState(state=SupervisorState.STAND))
+    session.spin_until(lambda: bench.policy._supervisor.state == State.STAND, what="STAND")
+    bench.ask(moving(0.0), None)
+    assert bench.policy._report()[:2] == ("ok", "The policy answers.")
+    bench.policy._on_sensor("joint_states", b"")
+    bench.ask(moving(0.04), None)
+    level, said, _ = bench.policy._report()
+    assert level == "warn" and "cut short" in said
+    bench.ask(moving(0.06), None)
+    level, _, values = bench.policy._report()
+    assert level == "ok" and values["states not answered"] == 1 and values["last reason"] == said
+    assert bench.policy._report()[:2] == ("warn", "No robot state arrives.")
+    bench.policy.trigger_deactivate()
+    assert bench.policy._report()[:2] == ("ok", "The policy is not active.")

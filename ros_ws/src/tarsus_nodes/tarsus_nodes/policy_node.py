@@ -71,11 +71,13 @@ class PolicyNode(RobustLifecycleNode):
         self._repeat: JointCommandMsg | None = None
         """the answer of this control period, until it is sent again"""
         self._errors = 0
+        self._reported_errors = 0
         self._last_error = ""
         self._latency = Latency()
         topics = ("joint_states", "imu/data", *(["supervisor/state"] if self._lockstep else []))
         self._pairing = Pairing(*topics)
         self._rate = Rate(time.monotonic())
+        self._states = Rate(time.monotonic())
 
         qos = sensor_qos(self._lockstep)
         commands_qos = command_qos(self._lockstep)
@@ -160,6 +162,7 @@ class PolicyNode(RobustLifecycleNode):
         messages = self._pairing.add(topic, stamp_ns, message)
         if messages is None or self._runner is None:
             return
+        self._states.count()
         stamp_s = stamp_ns / 1_000_000_000
         if self._runner.due(stamp_s):
             supervisor = messages["supervisor/state"] if self._lockstep else self._supervisor
@@ -215,20 +218,26 @@ class PolicyNode(RobustLifecycleNode):
         return self._stamp_s if self._lockstep else self._time()
 
     def _report(self) -> Report:
+        states_hz = self._states.look(time.monotonic())
         values: dict[str, object] = {
             "active": self._active,
+            "states [Hz]": states_hz,
             "supervisor": State(self._supervisor.state).name,
             "rate [Hz]": self._rate.look(time.monotonic()),
             **self._latency.values("time to answer"),
             "cmd_vel age [s]": self._velocity.age(self._now()),
             "cmd_vel rejected": self._velocity.rejected,
             "states not answered": self._errors,
+            "last reason": self._last_error,
         }
         if self._runner is not None:
             values["policy sha256"] = self._runner.session.policy_sha256
             values["resets while walking"] = self._runner.resets
-        if self._errors:
+        news, self._reported_errors = self._errors > self._reported_errors, self._errors
+        if news:
             return "warn", self._last_error, values
+        if self._active and not states_hz and not self._lockstep:  # in lockstep time may stand still
+            return "warn", "No robot state arrives.", values
         return "ok", "The policy answers." if self._active else "The policy is not active.", values
 
 

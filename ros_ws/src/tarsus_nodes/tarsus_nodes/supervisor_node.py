@@ -344,6 +344,8 @@ class SupervisorNode(Node):
             return "error", s.reason, values
         if s.health.warning:
             return "warn", s.health.warning, values
+        if s.hindrance and s.state is State.PASSIVE:
+            return "warn", s.hindrance, values
         if s.states.age(now) > s.config.state_age_warn_s and not self._lockstep:
             return "warn", "The robot state is late.", values
         return "ok", f"The robot is in {s.state.name}.", values
