@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tarsus_core.cli import run_typer
+from tarsus_core.cli import finite, run_typer
 from tarsus_core.errors import ConfigError, OutputFileError
 from tarsus_edge.proof import read_proven
 from tarsus_policies.cli_score import counting_bar
@@ -28,10 +28,12 @@ def play(
     ] = None,
     checkpoint: Annotated[int | None, typer.Option(help="Number of a checkpoint; by default the newest.")] = None,
     seconds: Annotated[float, typer.Option(help="Length, after one second of standing.")] = 8.0,
-    vx: Annotated[float, typer.Option(help="Forward speed, m/s.")] = 0.5,
-    vy: Annotated[float, typer.Option(help="Speed to the left, m/s.")] = 0.0,
-    wz: Annotated[float, typer.Option(help="Turning rate to the left, rad/s.")] = 0.0,
-    push: Annotated[float, typer.Option(help="Impulse of a push from the right after 2 s, N.s.")] = 0.0,
+    vx: Annotated[float, typer.Option(callback=finite("--vx"), help="Forward speed, m/s.")] = 0.5,
+    vy: Annotated[float, typer.Option(callback=finite("--vy"), help="Speed to the left, m/s.")] = 0.0,
+    wz: Annotated[float, typer.Option(callback=finite("--wz"), help="Turning rate to the left, rad/s.")] = 0.0,
+    push: Annotated[
+        float, typer.Option(callback=finite("--push"), help="Impulse of a push from the right after 2 s, N.s.")
+    ] = 0.0,
     engine: Annotated[str, typer.Option(help="pybullet or mujoco.")] = "pybullet",
 ) -> None:
     """Film what a training run does now: the newest checkpoint on the full robot, while training goes on.

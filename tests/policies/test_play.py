@@ -35,6 +35,8 @@ def test_a_film_of_a_policy_file(policy: Path, engine: str, capfd: pytest.Captur
     ("arguments", "words"),
     [
         (["POLICY", "--seconds", "0"], "--seconds is 0"),
+        (["POLICY", "--vx", "nan"], "--vx is nan"),
+        (["POLICY", "--push", "inf"], "--push is inf"),
         (["POLICY", "--engine", "gazebo"], "no engine 'gazebo'"),
         (["POLICY", "--output", "film.avi"], "must be a .mp4"),
         (["POLICY", "--output", "absent/film.mp4"], "no folder 'absent'"),
