@@ -80,9 +80,9 @@ def guard(run: Callable[[], int]) -> int:
 
 
 def finite(option: str) -> Callable[[float | None], float | None]:
-    """Make a callback of a typer option that refuses NaN, which lies in every range, and infinity.
+    """Make a callback of a typer option that refuses NaN and infinity.
 
-    The callback raises ConfigError, naming the option; None, for an option that was not given, passes.
+    A range alone does not: typer of Ubuntu's packages lets NaN pass it. The callback raises ConfigError, naming the option; None, for an option that was not given, passes.
 
     Args:
         option: its name on the command line, such as ``--seconds``.

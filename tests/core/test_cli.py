@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import io
+import math
+import os
 import subprocess
 import sys
 import types
 from collections.abc import Callable
+from typing import Annotated
 
 import pytest
 import typer
@@ -77,11 +81,35 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert done.stderr == ""
 
 
+def test_a_terminal_without_unicode_gets_question_marks() -> None:
+    """A table in 40 columns is cut off by an ellipsis, which ASCII lacks."""
+    code = "import sys; from tarsus_core.cli import main; sys.exit(main(['verify', '--help']))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    assert b"Usage: tarsus verify" in done.stdout and b"?" in done.stdout
+
+
+def test_any_stream_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert cli.main(["--version"]) == 0
+    closed = io.TextIOWrapper(io.BytesIO())
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    assert cli.main(["--version"]) == 0
+
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def toy(count: int, fail: bool = False, leave: bool = False) -> None:
+def toy(
+    count: int,
+    fail: bool = False,
+    leave: bool = False,
+    length: Annotated[float | None, typer.Option(callback=cli.finite("--length"))] = None,
+) -> None:
     """Do nothing."""
     if fail:
         raise ConfigError(f"The count is {count}: it must be even.")
@@ -98,6 +126,9 @@ def main(argv: list[str]) -> int:
     [
         (["3"], 0, ""),
         (["3", "--leave"], 7, ""),
+        (["3", "--length", "9"], 0, ""),
+        (["3", "--length", "nan"], 2, "tarsus: --length is nan: give a finite number."),
+        (["3", "--length", "-inf"], 2, "tarsus: --length is -inf: give a finite number."),
         ([], 2, "Missing argument 'count': see 'tarsus toy --help'."),
         (["x"], 2, "but it is 'x': see 'tarsus toy --help'."),
         (["3", "--fial"], 2, "No such option: --fial"),
@@ -118,6 +149,14 @@ def test_typer_errors_become_one_sentence(
     assert cli.main(["toy", *arguments]) == code
     out, err = capsys.readouterr()
     assert out == "" and part in err and err.count("\n") == (1 if part else 0)
+
+
+def test_what_is_not_finite_is_refused_with_the_name_of_its_option() -> None:
+    check = cli.finite("--push")
+    assert (check(None), check(-1.5)) == (None, -1.5)
+    for value in (math.nan, math.inf, -math.inf):
+        with pytest.raises(ConfigError, match=rf"^--push is {value}: give a finite number\.$"):
+            check(value)
 
 
 def test_suggestions() -> None:

@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tarsus_core import cli
+from tarsus_nodes import cli_bench_endurance, endurance
 from tarsus_nodes.endurance import memory_of
 
 TARSUS = [sys.executable, "-c", "import sys; from tarsus_core.cli import main; sys.exit(main(sys.argv[1:]))"]
@@ -31,6 +35,59 @@ def test_memory_is_that_of_the_process() -> None:
 def test_nothing_to_do_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "endurance", "--cycles", "0", "--minutes", "0"]) == 2
     assert "nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--minutes", "nan"), ("--minutes", "inf"), ("--seed", str(2**31)), ("--seed", "-1")]
+)
+def test_what_the_graph_would_not_take_is_refused_before_it_starts(
+    option: str, value: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_bench_endurance, "simulation_domain", lambda: pytest.fail("it started"))
+    assert cli.main(["bench", "endurance", option, value]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert option in err
+
+
+def test_the_largest_seed_of_the_simulator_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(cli_bench_endurance, "simulation_domain", contextlib.nullcontext)
+    monkeypatch.setattr(cli_bench_endurance, "walk", lambda _time, seed, *_: seeds.append(seed) or {})
+    assert cli.main(["bench", "endurance", "--cycles", "0", "--seed", str(2**31 - 1)]) == 0
+    assert seeds == [2**31 - 1]
+
+
+class FakeBench:
+    """A graph of one process, which ends with an exit code."""
+
+    code = 0
+
+    def __init__(self, **_: Any) -> None:
+        self.launch = types.SimpleNamespace(exit_codes={"sim_node-1": self.code})
+
+    def __enter__(self) -> FakeBench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("code", "left", "part"),
+    [(1, [], "After 1 cycles: exit codes {'sim_node-1': 1}, left behind []."), (0, [12], "left behind [12].")],
+)
+def test_what_is_left_behind_ends_it_with_exit_code_1(
+    code: int, left: list[int], part: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")
+    monkeypatch.setattr(cli_bench_endurance, "simulation_domain", contextlib.nullcontext)
+    monkeypatch.setattr(FakeBench, "code", code)
+    monkeypatch.setattr(endurance, "FaultBench", FakeBench)
+    monkeypatch.setattr(endurance, "processes_of", lambda _: left)
+    assert cli.main(["bench", "endurance", "--cycles", "2", "--minutes", "0"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and part in err
 
 
 @pytest.mark.graph

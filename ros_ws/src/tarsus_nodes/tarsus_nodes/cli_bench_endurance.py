@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import TimeElapsedColumn, TimeRemainingColumn
 
-from tarsus_core.cli import run_typer
+from tarsus_core.cli import finite, run_typer
 from tarsus_core.errors import ConfigError
 from tarsus_edge.progress import progress_bar
 from tarsus_nodes.endurance import cycle, walk
@@ -25,9 +25,15 @@ app = typer.Typer(add_completion=False)
 def endurance(
     cycles: Annotated[int, typer.Option(min=0, max=100_000, help="Starts and stops of the graph.")] = 1000,
     minutes: Annotated[
-        float, typer.Option(min=0.0, max=10_000.0, help="Simulated time to walk, in lockstep, with pushes.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=10_000.0,
+            callback=finite("--minutes"),
+            help="Simulated time to walk, in lockstep, with pushes.",
+        ),
     ] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the start pose and the pushes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the start pose and the pushes.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> int:
     """Look for what only shows after long: leaks, processes left behind, memory that grows, falls.

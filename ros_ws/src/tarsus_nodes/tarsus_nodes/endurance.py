@@ -30,6 +30,13 @@ COMMANDS = ((0.5, 0.0, 0.0), (0.3, 0.0, 0.4), (0.8, 0.0, 0.0), (0.0, 0.2, 0.0), 
 WARM_UP = 0.1
 """share of the time after which memory is looked at for the first time: caches and queues are full by then"""
 
+
+class LeftBehind(SimulationError):
+    """The graph did not end as it must: a finding of the benchmark, not a mistake of the one who called it."""
+
+    exit_code = 1
+
+
 Say = Callable[[float], None]
 """Told the part that is done, 0 to 1."""
 
@@ -40,7 +47,7 @@ def cycle(count: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
     ``check`` is called again and again; what it raises ends it, with the graph under way.
 
     Raises:
-        SimulationError: at the first process left behind, or exit code that is not 0.
+        LeftBehind: at the first process left behind, or exit code that is not 0.
     """
     domain = int(os.environ[VARIABLE])
     took_s, files = [], []
@@ -54,7 +61,7 @@ def cycle(count: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
         bad = {name: code for name, code in launch.exit_codes.items() if code != 0}
         left = processes_of(domain)
         if bad or left:
-            raise SimulationError(f"After {k + 1} cycles: exit codes {bad}, left behind {left}.")
+            raise LeftBehind(f"After {k + 1} cycles: exit codes {bad}, left behind {left}.")
         files.append(len(os.listdir("/proc/self/fd")))
         memory_mb.append(memory_of(os.getpid()))
         say((k + 1) / count)
