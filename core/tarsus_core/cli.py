@@ -82,7 +82,8 @@ def guard(run: Callable[[], int]) -> int:
 def finite(option: str) -> Callable[[float | None], float | None]:
     """Make a callback of a typer option that refuses NaN and infinity.
 
-    A range alone does not: typer of Ubuntu's packages lets NaN pass it. The callback raises ConfigError, naming the option; None, for an option that was not given, passes.
+    A range alone does not in every version of typer: where it compares as Click does, NaN passes. The callback raises
+    ConfigError, naming the option; None, for an option that was not given, passes.
 
     Args:
         option: its name on the command line, such as ``--seconds``.
