@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -15,13 +16,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tarsus_core import cli
 from tarsus_core.processes import available_cores
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
-from tarsus_nodes.cli_bench_loop import CommandCheck
+from tarsus_nodes import load
+from tarsus_nodes.cli_bench_loop import CommandCheck, _table
 from tarsus_nodes.conversions import joint_command_message
+from tarsus_nodes.diagnostics import Latency
 from tarsus_nodes.load import available_bytes, loaded
 
 ROBOT = load_robot("g1")
@@ -103,6 +107,57 @@ def test_the_memory_load_takes_memory(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.05)
 
 
+BUSY = """
+import time
+from tarsus_nodes.load import loaded
+with loaded("cpu"):
+    print(flush=True)
+    time.sleep(600.0)
+"""
+
+
+def test_a_load_ends_with_the_process_that_started_it_even_if_it_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        busy = [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        assert len(busy) == available_cores()
+        deadline = time.monotonic() + 30.0
+        while not all(cpu_ticks(pid) for pid in busy):  # it computes: the kernel knows by then whom it is tied to
+            assert time.monotonic() < deadline, "the load does not compute"
+            time.sleep(0.05)
+        process.kill()
+    while any(alive(pid) for pid in busy):
+        assert time.monotonic() < deadline, "the load goes on"
+        time.sleep(0.05)
+
+
+def test_a_load_whose_parent_has_gone_before_it_could_be_tied_to_it_ends() -> None:
+    command = [sys.executable, "-I", "-S", "-c", load._SPIN, "-1"]  # of no process
+    gone = subprocess.run(command, timeout=60, stderr=subprocess.PIPE, check=False)
+    assert (gone.returncode, gone.stderr) == (1, b"")
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_a_load() -> None:
+    before = set(children())
+    with loaded("cpu"):
+        for pid in set(children()) - before:
+            assert os.getsid(pid) == pid != os.getsid(0)
+
+
+def cpu_ticks(pid: int) -> int:
+    """Time of the processor that it has taken, in user mode, in ticks of 10 ms, beyond what it takes to start."""
+    return max(0, int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) - 20)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: one that has ended and that nobody has collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def rss_kb(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
@@ -113,6 +168,24 @@ def test_bad_options_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == "tarsus: There is no load 'heavy': give one of none, cpu, memory.\n"
     assert cli.main(["bench", "loop", "--seconds", "0"]) == 2
     assert "see 'tarsus bench loop --help'" in capsys.readouterr().err
+    for seconds in ("3601", "nan", "inf"):
+        assert cli.main(["bench", "loop", "--load", "heavy", "--seconds", seconds]) == 2
+        assert "--seconds" in capsys.readouterr().err
+
+
+def test_the_table_says_of_how_many_answers_the_nodes_tell() -> None:
+    latency = {"p50": 1.0, "p99": 2.0, "max": None}
+    found = {
+        "seconds": 600.0, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
+        "supervisor_ms": latency, "policy_ms": latency, "deadline_misses": 0, "real_time_factor": 1.0,
+        "commands": 30_000, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
+        "rt_lock_memory": False, "rt_awake": False,
+    }  # fmt: skip
+    out = io.StringIO()
+    Console(file=out, width=80).print(_table(found))
+    assert "state to command in the supervisor [ms], last 3000  " in out.getvalue()
+    assert "time to answer of the policy [ms], last 3000  " in out.getvalue()
+    assert Latency()._values_s.maxlen == 3000
 
 
 @pytest.mark.graph
@@ -128,6 +201,7 @@ def test_a_short_run_of_the_real_graph() -> None:
     found = json.loads(done.stdout)
     assert found["unsafe_commands"] == 0 and found["commands"] >= 100
     assert found["camera_hz"] > 0.0
+    assert found["policy_and_supervisor_ms_of_last"] == 3000
     for name in ("loop_latency_ms", "answer_latency_ms", "policy_ms", "supervisor_ms"):
         p50, p99, most = (found[name][key] for key in ("p50", "p99", "max"))
         assert 0.0 < p50 <= p99 <= most

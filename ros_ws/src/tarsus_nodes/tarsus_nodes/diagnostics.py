@@ -20,6 +20,10 @@ Report = tuple[str, str, Mapping[str, object]]
 _LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}
 
 
+WINDOW = 3000
+"""values that a ``Latency`` keeps: of the last minute at 50 Hz"""
+
+
 class Diagnostics:
     """Publishes a report of the node at 1 Hz of the steady clock, whatever happens to simulated or wall time."""
 
@@ -66,9 +70,9 @@ class Rate:
 
 
 class Latency:
-    """How long something took, over the last minute at 50 Hz."""
+    """How long something took, over the last ``WINDOW`` values."""
 
-    def __init__(self, memory: int = 3000) -> None:
+    def __init__(self, memory: int = WINDOW) -> None:
         """Keep so many values."""
         self._values_s: deque[float] = deque(maxlen=memory)
 
