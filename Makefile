@@ -38,7 +38,7 @@ help:
 	@echo "make sim      walk a Unitree G1 in PyBullet under ROS 2 (until Ctrl-C, or for DURATION seconds)"
 	@echo "              DURATION=20 VX=0.5 VY=0 WZ=0 SEED=0 POLICY=file.onnx VIDEO=clip.mp4 GUI=1 LOCKSTEP=1"
 	@echo "make test     ruff, mypy and every test; ARGS=\"-k name\" goes to pytest"
-	@echo "make fuzz     120,000 random cases: policy files, messages, launch files, the state machine (20 minutes)"
+	@echo "make fuzz     110,000 random cases: policy files, messages, launch files, the state machine (20 minutes)"
 	@echo "make faults   harm the running graph in every known way, and time what it does; ARGS=\"5 32\" picks lines"
 	@echo "make lint     ruff and mypy alone"
 	@echo "make train    train a walking policy; ARGS=\"--minutes 5\" goes to tarsus train walk"
