@@ -11,7 +11,6 @@ import pytest
 from helpers.ros import Ros
 from lifecycle_msgs.msg import Transition as TransitionMsg
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -186,16 +185,16 @@ def test_a_node_that_ends_in_a_transition_is_waited_for(graph: Graph) -> None:
         return response
 
     alive.create_service(GetState, "policy/get_state", unconfigured)
-    process = Context()
-    process.init(domain_id=graph.session.domain_id)
-    mute = Node("mute", context=process)  # nobody runs it: it answers never
+    mute = Node("mute", context=graph.session.context)  # nobody runs it: it answers never
     mute.create_service(ChangeState, "policy/change_state", lambda _, response: response)
     manager = graph.manager(transition_timeout_s=600.0)
     graph.until(lambda: manager._managed["policy"].busy, "the question")
     graph.end(alive)
     mute.destroy_node()
-    process.shutdown()
+    client = manager._managed["policy"]._change
+    client.service_is_ready = lambda: False  # type: ignore[method-assign]  # the middleware may take 10 s to say so
     graph.until(lambda: not manager._managed["policy"].busy, "the end")
+    del client.service_is_ready
     assert manager.bringup.aim is Aim.UP and not manager.bringup.fault
     graph.part("policy")
     graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")

@@ -178,7 +178,10 @@ def test_the_nodes_refuse_a_broken_policy_in_one_sentence(environment: dict[str,
     policy = make_policy(tmp_path / "policy.onnx", load_robot("g1"))
     policy.write_bytes(policy.read_bytes()[:-100])
     done = subprocess.run(
-        [sys.executable, "-m", "tarsus_nodes.supervisor_node", "--ros-args", "-p", f"policy:={policy}"],
+        [
+            *(sys.executable, "-m", "tarsus_nodes.supervisor_node", "--ros-args"),
+            *("-p", f"policy:={policy}", "-p", "allow_unsigned:=true"),
+        ],
         env=environment,
         capture_output=True,
         text=True,
