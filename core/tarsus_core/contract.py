@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ from tarsus_core.errors import PolicyFileError, suggest
 from tarsus_core.robot_model import RobotModel
 
 VERSION = 1
+MOST_VALUES = 100_000
+"""of an observation; the largest of the policies that are known have some 1,500"""
 
 TERM_SIZES: dict[str, int | None] = {
     "base_angular_velocity": 3,
@@ -177,7 +180,7 @@ class PolicyContract:
             raise PolicyFileError(f"The policy's contract cannot be read ({error}): export the policy again.") from None
         if not isinstance(data, dict):
             raise PolicyFileError("The policy's contract is no JSON object: export the policy again.")
-        if data.get("version") != VERSION:
+        if type(data.get("version")) is not int or data["version"] != VERSION:
             raise PolicyFileError(
                 f"The policy's contract has version {data.get('version')!r}, but this Tarsus reads version {VERSION}: "
                 "export the policy with this version."
@@ -187,10 +190,13 @@ class PolicyContract:
             if key not in known:
                 raise PolicyFileError(f"The policy's contract has an unknown field '{key}'{suggest(key, known)}.")
         try:
-            data["observation"] = tuple(ObservationTerm(**t) for t in data["observation"])
-            data["command_range"] = CommandRange(**{k: tuple(v) for k, v in data["command_range"].items()})
-            data["gait"] = Gait(**data["gait"])
-            contract = PolicyContract(**{k: _tuples(v) if k not in _DICTS else v for k, v in data.items()})
+            data["observation"] = tuple(
+                ObservationTerm(**{k: v if k in _COUNTS else _floats(v) for k, v in term.items()})
+                for term in data["observation"]
+            )
+            data["command_range"] = CommandRange(**{k: _floats(v) for k, v in data["command_range"].items()})
+            data["gait"] = Gait(**{k: _floats(v) for k, v in data["gait"].items()})
+            contract = PolicyContract(**{k: v if k in (*_DICTS, "version") else _floats(v) for k, v in data.items()})
             contract.check()
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())
@@ -210,15 +216,17 @@ class PolicyContract:
             for field_name in fields:
                 if not isinstance(getattr(self, field_name), kind):
                     raise PolicyFileError(f"The contract's {field_name} is no {what}: export the policy again.")
+        if not _ROBOT.fullmatch(self.robot):
+            raise PolicyFileError(f"The contract's robot is '{self.robot}', which is no name: export the policy again.")
+        known = set(self.joint_names) if isinstance(self.joint_names, tuple) else set()
         for field_name in ("joint_names", "action_joint_names", "observed_joint_names"):
             names = getattr(self, field_name)
             if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
                 raise PolicyFileError(f"The contract's {field_name} is no list of names: export the policy again.")
             if len(set(names)) != len(names) or not names:
                 raise PolicyFileError(f"The contract's {field_name} is empty or names a joint twice.")
-            for joint in names:
-                if joint not in self.joint_names:
-                    raise PolicyFileError(f"The contract's {field_name} has joint '{joint}', which joint_names lacks.")
+            for joint in (name for name in names if name not in known):
+                raise PolicyFileError(f"The contract's {field_name} has joint '{joint}', which joint_names lacks.")
         joints = len(self.joint_names)
         for name in ("default_pose", "kp", "kd", "effort_limit_nm"):
             _check_numbers(name, getattr(self, name), joints)
@@ -252,10 +260,13 @@ class PolicyContract:
                 raise PolicyFileError(f"The contract's gait.{name} is {value}: it must not be negative.")
         for axis in ("vx", "vy", "wz"):
             low, high = getattr(self.command_range, axis)
-            if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high):
+            _check_numbers(f"command range of {axis}", (low, high), 2)
+            if not low <= 0.0 <= high:
                 raise PolicyFileError(f"The contract's command range of {axis} is [{low}, {high}]: it must contain 0.")
-        if not isinstance(self.gait.finish_step, bool):
-            raise PolicyFileError(f"The contract's gait.finish_step is {self.gait.finish_step!r}, not true or false.")
+        for name in ("finish_step", "never_rests"):
+            value = getattr(self.gait, name)
+            if not isinstance(value, bool):
+                raise PolicyFileError(f"The contract's gait.{name} is {value!r}, not true or false.")
         self._check_terms()
         self._check_golden()
 
@@ -278,11 +289,16 @@ class PolicyContract:
                     f"The observation term '{term.name}' has size {term.size}, but it must be {expected}."
                 )
             _check_numbers(f"scale and clip of '{term.name}'", (term.scale, term.clip), 2)
-            if not isinstance(term.history, int) or term.history < 1 or not term.clip > 0.0:
+            if type(term.history) is not int or term.history < 1 or not term.clip > 0.0:
                 raise PolicyFileError(f"The observation term '{term.name}' has an unusable history, scale or clip.")
         names = [t.name for t in self.observation]
         if len(set(names)) != len(names):
             raise PolicyFileError(f"The contract repeats an observation term: {names}.")
+        if self.observation_size > MOST_VALUES:
+            raise PolicyFileError(
+                f"The contract's observation has {self.observation_size} values, more than {MOST_VALUES}: keep less "
+                "history."
+            )
 
     def _check_golden(self) -> None:
         if len(self.golden_observations) != len(self.golden_actions):
@@ -335,10 +351,15 @@ class PolicyContract:
 
 
 _DICTS = ("actuator", "provenance", "scorecard")
+_COUNTS = ("size", "history")
+_ROBOT = re.compile(r"\w[\w-]{0,63}", re.ASCII)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+def _floats(value: Any) -> Any:
+    """Lists as tuples, and whole numbers, which JSON may write without a point, as the floats that they are."""
+    if isinstance(value, list):
+        return tuple(_floats(v) for v in value)
+    return float(value) if type(value) is int else value
 
 
 def _check_numbers(name: str, values: tuple[float, ...], count: int) -> None:

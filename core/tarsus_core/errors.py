@@ -15,10 +15,19 @@ class TarsusError(Exception):
     """
 
     exit_code: int = 2
+    most: int = 4000
+    """characters of a message; what is longer quotes a file that somebody else has made"""
 
     def __init__(self, message: str = "") -> None:
-        """Take the message; a line break in it, which can only come from a name it quotes, becomes a space."""
-        super().__init__(" ".join(message.splitlines()))
+        """Take the message, which may quote names and values of any kind.
+
+        A line break in it becomes a space, a character that a terminal would obey ``?``, and the middle of one that is
+        longer than ``most`` three dots.
+        """
+        line = printable(" ".join(message.splitlines()))
+        if len(line) > self.most:
+            line = f"{line[: self.most // 2]} ... {line[-self.most // 2 :]}"
+        super().__init__(line)
 
 
 class ConfigError(TarsusError):

@@ -25,6 +25,9 @@ from tarsus_core.errors import DependencyError, RobotModelError, suggest
 Array = NDArray[np.float64]
 ROBOTS = Path(__file__).parent / "robots"
 
+_UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""what a robot file that is no robot file runs into"""
+
 
 @dataclass(frozen=True)
 class Capsule:
@@ -137,21 +140,21 @@ def load_robot(name_or_path: str) -> RobotModel:
         DependencyError: if the package that carries the URDF is absent.
     """
     path = ROBOTS / f"{name_or_path}.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
             raise RobotModelError(
                 f"There is no robot '{name_or_path}'{suggest(name_or_path, known_robots())}: "
                 "name one that ships, or give the path of a robot YAML file."
             )
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises where the name is too long for a file
             raise RobotModelError(f"There is no robot file '{name_or_path}': check the path.")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return _build(data)
     except RobotModelError as error:
         raise RobotModelError(f"Robot file '{path.name}': {error}") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (*_UNREADABLE, yaml.YAMLError, re.error) as error:
         reason = " ".join(str(error).split())
         raise RobotModelError(
             f"Robot file '{path.name}' cannot be read ({type(error).__name__}: {reason}): mend the file."

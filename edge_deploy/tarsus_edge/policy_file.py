@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass, field, replace
 
 from tarsus_core.contract import PolicyContract
 from tarsus_core.errors import PolicyFileError, printable
 from tarsus_edge import wire
 from tarsus_edge.model_checks import refuse_unsafe
+from tarsus_edge.regular_file import read_regular_file
 from tarsus_edge.signature import Signature, TrustedKeys, split_signature
 
 CONTRACT_KEY = "tarsus_contract"
@@ -57,7 +57,7 @@ def read_policy(path: str | os.PathLike[str], trusted: TrustedKeys | None = None
             sentence.
     """
     name = os.fspath(path)
-    return parse_policy(_read(name), name, trusted)
+    return parse_policy(read_regular_file(name, "policy file", MAX_BYTES), name, trusted)
 
 
 def parse_policy(data: bytes, name: str = "policy", trusted: TrustedKeys | None = None) -> PolicyFile:
@@ -135,27 +135,6 @@ def attach_contract(model: bytes, contract: PolicyContract) -> bytes:
     return data
 
 
-def _read(name: str) -> bytes:
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not block
-    except FileNotFoundError:
-        raise PolicyFileError(f"There is no policy file '{name}': check the path.") from None
-    except (OSError, ValueError) as error:
-        raise PolicyFileError(f"The file '{name}' cannot be opened ({_reason(error)}): check the path.") from None
-    try:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise PolicyFileError(f"'{name}' is a directory, not a policy file: give the path of the .onnx file.")
-        if not stat.S_ISREG(mode):
-            raise PolicyFileError(f"'{name}' is no regular file: give the path of the .onnx file.")
-        with open(handle, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PolicyFileError(f"The policy file '{name}' cannot be read ({_reason(error)}): check the disk.") from None
-    finally:
-        os.close(handle)
-
-
 def _split(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     """Bytes of the model without its top-level metadata, and the metadata entries (key, value)."""
     kept: list[bytes] = []
@@ -197,7 +176,3 @@ def _sha256(data: bytes) -> str:
 
 def _printable(data: bytes) -> str:
     return printable(data.decode("ascii", errors="replace"))
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -44,6 +44,7 @@ class PolicySession:
         policy: str | os.PathLike[str] | PolicyFile,
         robot: RobotModel | None = None,
         providers: Sequence[str] = CPU,
+        golden: bool = True,
     ) -> None:
         """Verify and load a policy.
 
@@ -51,6 +52,7 @@ class PolicySession:
             policy: path of a policy file, or one that was read.
             robot: the robot it must fit; None to load it for its own sake.
             providers: ONNX Runtime's execution providers, in order of preference.
+            golden: False for a policy in the making, which has no golden vectors yet.
 
         Raises:
             PolicyFileError: if the file is no intact policy, is for another robot, has another input or output than
@@ -65,7 +67,8 @@ class PolicySession:
         self._input, self._output = signature(self._session, self.contract, self.file.name)
         self._outputs = [self._output]
         self._observation_size, self._action_size = self.contract.observation_size, self.contract.action_size
-        self._check_golden()
+        if golden:
+            self._check_golden()
 
     def run(self, observation: NDArray[np.floating]) -> Floats:
         """Actions (n, action_size) for observations (n, observation_size).

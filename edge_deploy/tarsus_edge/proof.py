@@ -3,7 +3,8 @@
 """A policy is tried in a process of its own before a robot's process loads it.
 
 What a network asks of a runtime shows only when it runs: a broadcast of two small tensors can fill the memory. The
-child has limits of memory and time, so that such a file costs a refusal and not the robot's process.
+child has limits of memory and time, so that such a file costs a refusal and not the robot's process. What it asks for
+does not depend on what is observed: ``model_checks.py`` refuses the rest.
 """
 
 from __future__ import annotations
@@ -58,13 +59,16 @@ def load_proven(
     return PolicySession(read_proven(path, robot, trusted), robot)
 
 
-def prove(file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = MEMORY_BYTES) -> float:
+def prove(
+    file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = MEMORY_BYTES, golden: bool = True
+) -> float:
     """Load a policy in a child process and let it reproduce its golden vectors there.
 
     Args:
         file: the policy.
         deadline_s: steady time that the child may take.
         memory_bytes: address space that the child may take.
+        golden: False for a file that has no golden vectors yet: it need only run.
 
     Returns:
         the time of its fastest call, in s.
@@ -74,7 +78,7 @@ def prove(file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = 
     """
     again = "export the policy again"
     # -P: the folder it is called from is no place to import from
-    command = [sys.executable, "-P", "-m", __name__, file.name, str(memory_bytes), str(deadline_s)]
+    command = [sys.executable, "-P", "-m", __name__, file.name, str(memory_bytes), str(deadline_s), str(int(golden))]
     try:
         child = subprocess.run(command, input=file.data, capture_output=True, timeout=deadline_s, check=False)
     except subprocess.TimeoutExpired:
@@ -101,24 +105,27 @@ def prove(file: PolicyFile, deadline_s: float = DEADLINE_S, memory_bytes: int = 
     return call_s
 
 
-def _try(name: str, memory_bytes: int, deadline_s: float) -> dict[str, object]:
+def _try(name: str, memory_bytes: int, deadline_s: float, golden: bool) -> dict[str, object]:
     """Do in the child what may go wrong."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     cpu_s = int(deadline_s) + 1  # if the parent is gone, nobody else ends this
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        session = PolicySession(parse_policy(sys.stdin.buffer.read(), name))
+        file = parse_policy(sys.stdin.buffer.read(), name)
+        session = PolicySession(file, golden=golden)
+        row = np.zeros((1, file.contract.observation_size), dtype=np.float32)
+        if golden:
+            row[0] = file.contract.golden_observations[0]
+        times = []
+        for _ in range(CALLS):
+            start = time.perf_counter()
+            session.run(row)
+            times.append(time.perf_counter() - start)
     except TarsusError as error:
         return {"refused": str(error)}
-    row = np.array(session.contract.golden_observations[:1], dtype=np.float32)
-    times = []
-    for _ in range(CALLS):
-        start = time.perf_counter()
-        session.run(row)
-        times.append(time.perf_counter() - start)
     return {"call_s": min(times)}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_try(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))
+    print(json.dumps(_try(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "1")))

@@ -30,9 +30,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tarsus_core.errors import PolicyFileError
 from tarsus_edge import wire
+from tarsus_edge.regular_file import read_regular_file
 
 SIGNATURE_KEY = "tarsus_signature"
 CONTEXT = b"tarsus policy signature 1\n"
+MAX_KEY_BYTES = 16 * 1024
+"""of a key file in PEM; one of an Ed25519 key has some 200"""
 
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64
 _TEXT_BYTES = 128  # base64 of both
@@ -78,13 +81,13 @@ class TrustedKeys:
         """Read a public key file, or all files ``*.pub`` of a folder.
 
         Raises:
-            PolicyFileError: for a place that is empty, missing, or holds no key.
+            PolicyFileError: for a place that is empty, missing, or holds no key, and for a file that is none.
         """
         name = os.fspath(place)
         if not name:
             raise PolicyFileError("The name of the public key is empty: give the .pub file of 'tarsus keygen'.")
         path = Path(name)
-        files = sorted(path.glob("*.pub")) if path.is_dir() else [path]
+        files = sorted(path.glob("*.pub")) if os.path.isdir(path) else [path]
         if not files:
             raise PolicyFileError(f"The folder '{name}' holds no public key (*.pub): copy one there, or name another.")
         return TrustedKeys({public_bytes(read_public_key(file)): str(file) for file in files}, name)
@@ -149,13 +152,13 @@ def make_key_files(private: Path, public: Path, passphrase: str = "") -> str:
     """Make a key pair, write it in PEM (RFC 8410), the private one readable by its owner alone; return its fingerprint.
 
     Raises:
-        PolicyFileError: where a file exists already, since a key that is overwritten is lost, or cannot be written;
-            neither file is left then.
+        PolicyFileError: where a file exists already, since a key that is overwritten is lost, or cannot be written,
+            and for a passphrase that cannot be used; neither file is left then.
     """
     key = Ed25519PrivateKey.generate()
-    lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     made: list[Path] = []
     try:
+        lock = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
         for path, mode, pem in (
             (private, 0o600, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)),
             (public, 0o644, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
@@ -175,6 +178,8 @@ def make_key_files(private: Path, public: Path, passphrase: str = "") -> str:
             raise PolicyFileError(
                 f"The key '{error.filename or private}' cannot be written ({error.strerror}): check the path."
             ) from None
+        if isinstance(error, ValueError):  # of cryptography
+            raise PolicyFileError(f"The passphrase cannot be used ({error}): take a short plain text.") from None
         raise
     return fingerprint(public_bytes(key.public_key()))
 
@@ -185,7 +190,7 @@ def is_locked(path: Path) -> bool:
     Raises:
         PolicyFileError: if it cannot be read.
     """
-    return b"ENCRYPTED PRIVATE KEY" in _read(path, "private key")
+    return b"ENCRYPTED PRIVATE KEY" in read_regular_file(path, "private key", MAX_KEY_BYTES)
 
 
 def read_private_key(path: Path, passphrase: str = "") -> Ed25519PrivateKey:
@@ -194,7 +199,7 @@ def read_private_key(path: Path, passphrase: str = "") -> Ed25519PrivateKey:
     Raises:
         PolicyFileError: if there is none, it is of another kind, or the passphrase is wrong.
     """
-    data = _read(path, "private key")
+    data = read_regular_file(path, "private key", MAX_KEY_BYTES)
     try:
         key = load_pem_private_key(data, passphrase.encode() or None)
     except TypeError:
@@ -217,17 +222,9 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
         PolicyFileError: if there is none or it is of another kind.
     """
     try:
-        key = load_pem_public_key(_read(path, "public key"))
+        key = load_pem_public_key(read_regular_file(path, "public key", MAX_KEY_BYTES))
     except (ValueError, UnsupportedAlgorithm):
         raise PolicyFileError(f"'{path}' is no public key (PEM): give the .pub file of 'tarsus keygen'.") from None
     if not isinstance(key, Ed25519PublicKey):
         raise PolicyFileError(f"The key '{path}' is not of the kind Ed25519: make one with 'tarsus keygen'.")
     return key
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise PolicyFileError(f"The {what} '{path}' cannot be read ({reason}): check the path.") from None

@@ -20,9 +20,11 @@ from tarsus_core import __version__
 from tarsus_core.contract import TERM_SIZES, CommandRange, Gait, ObservationTerm, PolicyContract
 from tarsus_core.errors import ConfigError, RobotModelError, suggest
 from tarsus_core.robot_model import RobotModel, load_robot
-from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
+from tarsus_edge.policy_file import MAX_BYTES, PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
-from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
+from tarsus_edge.proof import prove
+from tarsus_edge.regular_file import read_regular_file
+from tarsus_policies.golden import golden_observations, golden_rows, walk_observations
 
 Values = tuple[float, ...]
 KEYS = (
@@ -46,13 +48,15 @@ def adopt(model: Path, contract: Path) -> Adopted:
 
     Raises:
         ConfigError: for a file that cannot be read, or a contract with a wrong, unknown or missing entry.
-        PolicyFileError: if the model does not fit the contract, or is no policy.
+        PolicyFileError: if the model cannot be read, does not fit the contract, or is no policy.
+        StateError: if the network gives what is no number.
     """
-    data = _read(model)
+    data = read_regular_file(model, "model", MAX_BYTES)
     described = read_contract(contract)
     robot = load_robot(described.robot)
-    parse_policy(attach_contract(data, described), model.name)  # refuses what no policy file may hold
-    network = Network(data, described)
+    unproven = parse_policy(attach_contract(data, described), model.name)  # refuses what no policy file may hold
+    prove(unproven, golden=False)
+    network = PolicySession(unproven, robot, golden=False)
     seen = walk_observations(network, robot)
     golden = golden_observations(seen)
     described = replace(
@@ -63,13 +67,6 @@ def adopt(model: Path, contract: Path) -> Adopted:
     file = parse_policy(attach_contract(data, described), model.name)
     PolicySession(file, robot)
     return Adopted(file, sum(map(len, seen)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"The model '{path}' cannot be read ({error.strerror}): check the path.") from None
 
 
 def read_contract(path: Path) -> PolicyContract:

@@ -29,7 +29,7 @@ from tarsus_edge.policy_file import PolicyFile, attach_contract, parse_policy
 from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.calibration import CalibratedCommand, calibrate
 from tarsus_policies.gait_actor import fresh_actor
-from tarsus_policies.golden import Network, golden_observations, golden_rows, walk_observations
+from tarsus_policies.golden import golden_observations, golden_rows, walk_observations
 from tarsus_policies.run_folder import RunFolder
 from tarsus_policies.score_pool import Say
 from tarsus_policies.settings import TrainSettings
@@ -184,15 +184,14 @@ def prove_and_pack(module: torch.nn.Module, contract: PolicyContract, origin: di
         PolicyFileError: if torch and ONNX Runtime disagree, or the contract contradicts itself.
     """
     robot = load_robot(contract.robot)
+    contract = replace(contract, actuator=_plain(contract.actuator), provenance=origin)
     model = to_onnx(module, contract)
-    network = Network(model, contract)
+    network = PolicySession(parse_policy(attach_contract(model, contract), "the new policy"), robot, golden=False)
     seen = walk_observations(network, robot)
     difference = prove(module, network, np.concatenate(seen))
     golden = golden_observations(seen)
     contract = replace(
         contract,
-        actuator=_plain(contract.actuator),
-        provenance=origin,
         golden_observations=golden_rows(golden),
         golden_actions=golden_rows(run_torch(module, golden)),
     )
@@ -201,7 +200,7 @@ def prove_and_pack(module: torch.nn.Module, contract: PolicyContract, origin: di
     return Exported(file, difference, sum(map(len, seen)))
 
 
-def prove(module: Module, network: Network, observations: Floats, limit: float = MAX_DIFFERENCE) -> float:
+def prove(module: Module, network: PolicySession, observations: Floats, limit: float = MAX_DIFFERENCE) -> float:
     """Return the largest difference between torch's and ONNX Runtime's actions for observations (n, size).
 
     Raises:

@@ -7,9 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import RobotModel
-from tarsus_edge.policy_session import load_network, signature
+from tarsus_edge.policy_session import PolicySession
 from tarsus_policies.trial import STAND, Command, ScoreSettings, run_trial
 
 GOLDEN_COMMANDS: tuple[Command, ...] = (STAND, (0.5, 0.0, 0.0), (0.0, 0.2, 0.0), (0.3, 0.0, -0.4))
@@ -19,28 +18,7 @@ GOLDEN_PER_COMMAND = 4
 Floats = NDArray[np.float32]
 
 
-class Network:
-    """An ONNX network that no contract covers yet, run as ``PolicySession`` runs it, row by row on one thread."""
-
-    def __init__(self, model: bytes, contract: PolicyContract) -> None:
-        """Load it.
-
-        Raises:
-            PolicyFileError: if ONNX Runtime cannot, or its input and output are not those of the contract.
-        """
-        self.contract = contract
-        self._session = load_network(model, "model")
-        self._input, self._output = signature(self._session, contract, "model")
-
-    def run(self, observation: NDArray[np.floating]) -> Floats:
-        """Actions (n, action_size) for observations (n, observation_size)."""
-        rows = np.asarray(observation, dtype=np.float32)
-        return np.concatenate(
-            [self._session.run([self._output], {self._input: rows[i : i + 1]})[0] for i in range(len(rows))]
-        )
-
-
-def walk_observations(network: Network, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
+def walk_observations(network: PolicySession, robot: RobotModel, seconds: float = GOLDEN_SECONDS) -> list[Floats]:
     """Observations (k, observation_size), one array a command, that the policy meets while it walks the robot."""
     settings = ScoreSettings(seconds=seconds, settle_s=0.0, stand_s=0.2)
     seen = []

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tarsus_core.contract import CommandRange, Gait, ObservationTerm, PolicyContract
 from tarsus_core.errors import PolicyFileError
+from tarsus_core.observation import PolicyInterface
 from tarsus_core.robot_model import load_robot
 
 ROBOT = load_robot("g1")
@@ -88,6 +89,23 @@ def test_golden_float32_values_come_back_bit_for_bit() -> None:
     assert np.array(again.golden_observations[0], dtype=np.float32).tobytes() == row.tobytes()
 
 
+def test_whole_numbers_are_read_as_the_floats_that_they_are() -> None:
+    """JSON may write 0 for 0.0: arrays of it would be of integers."""
+    text = without(default_pose=[0] * 29, kp=[10**20] * 29, action_scale=[1] * 12, action_clip=5)
+    contract = PolicyContract.from_json(text)
+    for values in (contract.default_pose, contract.kp, contract.action_scale, (contract.action_clip,)):
+        assert {type(value) for value in values} == {float}
+    interface = PolicyInterface(contract, ROBOT.joint_names)
+    target = interface.command(np.full(12, 0.5, np.float32), 0.0).position[0]
+    assert target.sum() == 12 * 0.5
+
+
+def test_many_names_are_checked_in_no_time_that_grows_with_their_square() -> None:
+    names = [f"joint_{k}" for k in range(200_000)]
+    text = without(joint_names=[*names, *CONTRACT.action_joint_names], observed_joint_names=names)
+    assert "default_pose has 29 values, but there must be 200012" in refusal(lambda: PolicyContract.from_json(text))
+
+
 def test_sizes_follow_from_the_terms() -> None:
     assert CONTRACT.observation_size == 3 + 3 + 3 + 12 + 12 + 12 + 2 == 47
     assert CONTRACT.action_size == 12
@@ -125,6 +143,12 @@ def test_sizes_follow_from_the_terms() -> None:
         ({"gait": Gait(0.8, 0.1, rate_octaves=1.0)}, "'last_action' has size 12, but it must be 13"),
         ({"command_range": ranges((0.1, 1.0), (0.0, 0.0))}, "range of vx is [0.1, 1.0]: it must contain 0"),
         ({"command_range": ranges((0.0, 1.0), (0.0, math.nan))}, "range of vy"),
+        ({"command_range": ranges((0.0, True), (0.0, 0.0))}, "range of vx holds True"),
+        ({"robot": "../g1"}, "robot is '../g1', which is no name"),
+        ({"robot": "g" * 65}, "which is no name"),
+        ({"gait": Gait(0.8, 0.1, never_rests="no")}, "gait.never_rests is 'no', not true or false"),
+        ({"observation": term("joint_velocity", history=True)}, "unusable history, scale or clip"),
+        ({"observation": term("gait_phase", history=2**40)}, "values, more than 100000: keep less history"),
         ({"observation": ()}, "observation has no term"),
         ({"observation": CONTRACT.observation * 2}, "repeats an observation term"),
         ({"observation": term("gait_phase", name="gait_phrase")}, "'gait_phrase' (did you mean 'gait_phase'?)"),
@@ -152,6 +176,7 @@ def test_contradictions_are_refused_by_name(changes: dict[str, Any], part: str) 
         ("[" * 100_000, "cannot be read"),
         (without(version=None), "has version None"),
         (without(version=2), "has version 2, but this Tarsus reads version 1"),
+        (without(version=True), "has version True"),
         (without(kp=None), "kp"),
         (without(observation=None), "observation"),
         (without(kq=[1.0]), "unknown field 'kq'"),

@@ -158,6 +158,9 @@ def test_a_second_robot_is_a_file(tmp_path: Path) -> None:
         ("    kp: 40.17923847\n", "", "kp"),
         ("name: g1", "nam: g1", "name"),
         ("name: g1", "name: [", "cannot be read"),
+        ("name: g1", "name: g1\ndeep: " + "[" * 5_000, "cannot be read"),
+        ("kp: 99.09842778", f"kp: {10**400}", "cannot be read"),
+        ("joints: .*_wrist_(pitch|yaw)_joint", "joints: '('", "cannot be read"),
         ("armature: 0.00425", "armature: heavy", "heavy"),
     ],
 )

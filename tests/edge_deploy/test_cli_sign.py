@@ -55,10 +55,10 @@ def test_what_cannot_be_is_one_sentence(policy: str, capsys: pytest.CaptureFixtu
     assert "exists already" in says(["keygen", "lab"], 2, capsys)
     assert Path("lab.key").read_bytes() == before
     assert "is no private key" in says(["sign", policy, "--key", "lab.pub"], 2, capsys)
-    assert "cannot be read" in says(["sign", policy, "--key", "absent.key"], 2, capsys)
+    assert "There is no private key" in says(["sign", policy, "--key", "absent.key"], 2, capsys)
     assert "must end with .onnx" in says(["sign", policy, "--key", "lab.key", "--output", "lab.pub"], 2, capsys)
     assert "There is no policy file" in says(["sign", "absent.onnx", "--key", "lab.key"], 2, capsys)
-    assert "cannot be read" in says(["verify", policy, "--trust", "absent"], 2, capsys)
+    assert "There is no public key" in says(["verify", policy, "--trust", "absent"], 2, capsys)
     assert "is empty" in says(["verify", policy, "--trust", ""], 2, capsys)
     assert "No such file or directory" in says(["keygen", "absent/lab"], 2, capsys)
     for name in ("", ".", "..", "/"):

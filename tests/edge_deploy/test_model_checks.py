@@ -17,9 +17,12 @@ from tarsus_core.errors import PolicyFileError
 from tarsus_edge import pretrained, wire
 from tarsus_edge.model_checks import OPERATORS, refuse_unsafe
 
+X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
+
 
 def model(*nodes: onnx.NodeProto, **graph: Any) -> bytes:
-    made = helper.make_model(helper.make_graph(list(nodes), "g", [], [], **graph))
+    """A model of these nodes, which observes ``x``."""
+    made = helper.make_model(helper.make_graph(list(nodes), "g", [X], [], **graph))
     return bytes(made.SerializeToString())
 
 
@@ -146,6 +149,13 @@ def with_field(data: bytes, path: list[int], extra: bytes) -> bytes:
         ([7, 5], b"\x4a\x01x", "field 9 of a tensor comes twice"),
         ([7, 5], b"\x0a\x08" + b"\1" * 8, "a tensor claims"),  # ten dimensions
         ([7, 1], b"\x0a\x02\xff\xfe", "no UTF-8"),
+        ([], b"\x08\x09", "field 1 of a model comes twice"),
+        ([8], b"\xa2\x06\x00", "field 100 of an operator set"),
+        ([7, 11], b"\xa2\x06\x00", "field 100 of a value"),
+        ([7, 11], b"\x0a\x01x", "field 1 of a value comes twice"),
+        ([7, 11, 2], b"\x10\x01", "field 2 of a type"),
+        ([7, 11, 2, 1], b"\x08\x01", "field 1 of a tensor type comes twice"),
+        ([7, 11, 2, 1, 2, 1], b"\x08\x81\x00", "not written as short as it can be"),
         ([7, 1], b"\x12\x01y", "defines 'y' twice"),
     ],
 )
@@ -167,9 +177,7 @@ def test_names_are_defined_once() -> None:
     assert "defines 'y?' twice" in refusal(
         model(helper.make_node("Tanh", ["x"], ["y\x1b"]), helper.make_node("Tanh", ["x"], ["y\x1b"]))
     )
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])
-    made = helper.make_graph([helper.make_node("Tanh", ["y"], ["x"])], "g", [x], [])
-    assert "defines 'x' twice" in refusal(helper.make_model(made).SerializeToString())
+    assert "defines 'x' twice" in refusal(model(helper.make_node("Tanh", ["x"], ["x"])))
 
 
 SIZES = numpy_helper.from_array(np.array([1, 4]), "sizes")
@@ -188,4 +196,37 @@ def test_sizes_do_not_depend_on_what_is_observed(operator: str) -> None:
     refuse_unsafe(data(sizes=""))  # left out
     loose = [helper.make_node("Cast", ["x"], ["i"], to=7), helper.make_node("Add", ["i", "sizes"], ["t"])]
     assert f"'{operator}' gives depends on what is observed" in refusal(data(*loose, sizes="t"))
-    assert "depends on what is observed" in refusal(data(sizes="unknown"))
+
+
+WHOLE = numpy_helper.from_array(np.array([-(2**63)]), "least")
+
+
+@pytest.mark.parametrize("operator", ["Div", "Mod"])
+def test_whole_numbers_that_are_observed_are_not_divided(operator: str) -> None:
+    """The least one by -1 ends the process."""
+
+    def data(*before: onnx.NodeProto, of: str = "least", by: str = "i") -> bytes:
+        return model(*before, helper.make_node(operator, [of, by], ["y"]), initializer=[WHOLE, SIZES])
+
+    why = "divides whole numbers that depend on what is observed"
+    cast = helper.make_node("Cast", ["x"], ["i"], to=7)
+    assert why in refusal(data(cast))
+    assert why in refusal(data(cast, helper.make_node("Identity", ["i"], ["j"]), of="j", by="j"))
+    where = [helper.make_node("IsNaN", ["x"], ["c"]), helper.make_node("Where", ["c", "least", "sizes"], ["i"])]
+    assert why in refusal(data(*where))
+    twice = helper.make_node("Cast", ["x"], ["i"], to=7)
+    twice.attribute.append(helper.make_attribute("to", 1))  # a reader may take the first or the last
+    assert why in refusal(data(twice))
+    constant = helper.make_node("Constant", [], ["k"], value_int=3)
+    assert why in refusal(data(constant, cast, of="i", by="k"))
+    refuse_unsafe(data(helper.make_node("Shape", ["x"], ["i"])))  # always the same: it shows when it is tried
+    refuse_unsafe(data(of="x", by="x"))
+    back = helper.make_node("Cast", ["i"], ["f"], to=1)
+    refuse_unsafe(data(cast, back, of="x", by="f"))
+    refuse_unsafe(data(helper.make_node("Reshape", ["x", "sizes"], ["f"]), of="f", by="f"))
+
+
+def test_what_a_node_takes_is_computed_before_it() -> None:
+    later = [helper.make_node("Tanh", ["b"], ["a"]), helper.make_node("Tanh", ["x"], ["b"])]
+    assert "'Tanh' takes 'b' before it is computed" in refusal(model(*later))
+    refuse_unsafe(model(*reversed(later)))

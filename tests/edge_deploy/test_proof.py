@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.policies import make_contract, make_model, make_policy, make_policy_bytes
+from helpers.policies import make_contract, make_model, make_network, make_policy, make_policy_bytes
 from onnx import helper
 
 from tarsus_core.errors import PolicyFileError, RobotModelError
@@ -89,6 +89,14 @@ def test_golden_vectors_that_do_not_hold_are_refused_by_the_child(tmp_path: Path
     data = attach_contract(file.data, dataclasses.replace(file.contract, golden_actions=golden))
     with pytest.raises(PolicyFileError, match=r"'walk\.onnx' does not reproduce its golden vectors"):
         prove(parse_policy(data, "walk.onnx"))
+
+
+def test_a_policy_in_the_making_has_only_to_run() -> None:
+    contract = make_contract(ROBOT)
+    file = parse_policy(attach_contract(make_network(contract.observation_size, contract.action_size), contract))
+    assert 0.0 < prove(file, golden=False) < 0.02
+    with pytest.raises(PolicyFileError, match="no golden vectors"):
+        prove(file)
 
 
 def test_nothing_is_run_for_a_wrong_robot_or_a_missing_signature(

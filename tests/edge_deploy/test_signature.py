@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def test_folders_of_keys(tmp_path: Path) -> None:
         TrustedKeys.load("")
     with pytest.raises(PolicyFileError, match="holds no public key"):
         TrustedKeys.load(tmp_path)
-    with pytest.raises(PolicyFileError, match="cannot be read"):
+    with pytest.raises(PolicyFileError, match="There is no public key"):
         TrustedKeys.load(tmp_path / "absent.pub")
     for name, key in (("a", KEY), ("b", OTHER)):
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -160,3 +161,28 @@ def test_keys_of_another_kind_are_refused(tmp_path: Path) -> None:
         read_public_key(public)
     with pytest.raises(PolicyFileError, match="no private key"):
         read_private_key(public)
+
+
+def test_key_files_that_are_none_cost_no_time_and_no_memory(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pub")
+    (tmp_path / "endless.pub").symlink_to("/dev/zero")
+    (tmp_path / "large.pub").write_bytes(b"x" * 1_000_000)
+    for name, why in (
+        ("pipe.pub", "no regular file"),
+        ("endless.pub", "no regular file"),
+        ("large.pub", "no public key"),
+        ("x" * 300, "cannot be opened"),
+    ):
+        with pytest.raises(PolicyFileError, match=why):
+            TrustedKeys.load(tmp_path / name)
+    with pytest.raises(PolicyFileError, match="no regular file"):
+        read_private_key(tmp_path / "pipe.pub")
+    with pytest.raises(PolicyFileError):
+        TrustedKeys.load(tmp_path)
+
+
+def test_a_passphrase_that_no_key_takes_leaves_nothing(tmp_path: Path) -> None:
+    for passphrase in ("x" * 2000, "\udcff"):
+        with pytest.raises(PolicyFileError, match="passphrase cannot be used"):
+            make_key_files(tmp_path / "a.key", tmp_path / "a.pub", passphrase)
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
-from helpers.policies import make_network
+from helpers.policies import make_model, make_network
 from onnx import helper, numpy_helper
 
 from tarsus_core.cli import main
@@ -213,10 +213,20 @@ def test_a_model_that_does_not_fit_is_refused(tmp_path: Path, capfd: pytest.Capt
     model.write_bytes(make_network(46, 12))
     with pytest.raises(PolicyFileError, match=r"shape \[1, 46\], but its contract says \[1, 47\]"):
         adopt(model, CONTRACTS / "rsl_rl.yaml")
+    nodes = [
+        helper.make_node("Gemm", ["observation", "w"], ["a"]),
+        helper.make_node("Div", ["least", "minus_one"], ["b"]),
+        helper.make_node("Cast", ["b"], ["c"], to=1),
+        helper.make_node("Add", ["a", "c"], ["action"]),
+    ]
+    weights = {"w": np.zeros((47, 12), np.float32), "least": np.array([-(2**63)]), "minus_one": np.array([-1])}
+    model.write_bytes(make_model(nodes, 47, 12, weights))
+    with pytest.raises(PolicyFileError, match="ended the process it was tried in"):
+        adopt(model, CONTRACTS / "rsl_rl.yaml")
     model.write_bytes(b"no model")
     with pytest.raises(PolicyFileError):
         adopt(model, CONTRACTS / "rsl_rl.yaml")
     assert main(["adopt", str(tmp_path / "absent.onnx"), "--contract", str(CONTRACTS / "rsl_rl.yaml")]) != 0
-    assert "cannot be read" in capfd.readouterr().err
+    assert "There is no model" in capfd.readouterr().err
     assert main(["adopt", str(model), "--contract", str(tmp_path / "absent.yaml")]) != 0
     assert "cannot be read" in capfd.readouterr().err

@@ -210,7 +210,7 @@ def test_calibrated_file_is_given_mapped_commands(
 
 def test_disagreeing_runtimes_are_refused(exported: Exported, checkpoint: Checkpoint) -> None:
     contract = exported.file.contract
-    network = exporting.Network(exported.file.data, contract)
+    network = PolicySession(exported.file)
     golden = np.array(contract.golden_observations, dtype=np.float32)
     module = exporting.build_actor(checkpoint, contract)
     assert prove(module, network, golden) <= 1e-5

@@ -46,7 +46,7 @@ def test_the_policy_that_ships_is_as_good_as_the_code_that_would_check_it(sessio
     assert find(session, str(ships)) == (ships, None)
     link = tmp_path / "link.onnx"
     link.symlink_to(ships)
-    assert find(session, str(link)) == (link, None)
+    assert find(session, str(link)) == (ships, None), "the link may lead elsewhere when it is opened"
     copy = tmp_path / "copy.onnx"
     copy.write_bytes(ships.read_bytes())
     with pytest.raises(PolicyFileError, match="unsigned"):
@@ -67,7 +67,7 @@ def test_keys_count_everywhere(session: Ros, policy: Path, tmp_path: Path) -> No
             read_policy(*find(session, str(policy), trusted_keys=keys, **more))
     policy.write_bytes(sign(policy.read_bytes(), read_private_key(tmp_path / "lab.key")))
     assert read_policy(*find(session, str(policy), trusted_keys=keys)).signature is not None
-    with pytest.raises(PolicyFileError, match="cannot be read"):
+    with pytest.raises(PolicyFileError, match="There is no public key"):
         find(session, str(policy), trusted_keys=str(tmp_path / "absent.pub"))
 
 

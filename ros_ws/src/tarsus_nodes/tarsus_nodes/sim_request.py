@@ -30,7 +30,6 @@ class SimRequest:
     plan: RunPlan
     """of infinite duration to run until Ctrl-C"""
     policy: Path
-    policy_sha256: str
     robot: RobotModel
     robot_name: str
     seed: int
@@ -79,7 +78,6 @@ def make_request(
     return SimRequest(
         RunPlan(command, math.inf if duration_s is None else duration_s),
         path.resolve(),
-        file.sha256,
         model,
         robot,
         seed,
