@@ -59,16 +59,21 @@ class Bringup:
         self.recoveries = 0
         """times that a lost node has led to a reset"""
         self._reached: set[str] = set()
+        self._refused: set[str] = set()
+        """nodes that could not go down: they are left as they are"""
 
     def start(self) -> None:
-        """Aim at a graph that is up; a failure before is forgotten."""
-        self.aim = Aim.UP
-        self.fault = ""
+        """Aim at a graph that is up; a failure before is forgotten. A reset under way ends there by itself."""
+        self._refused.clear()
+        if self.aim is not Aim.RESET:
+            self.aim = Aim.UP
+            self.fault = ""
 
     def stop(self) -> None:
         """Aim at a graph that is down."""
         self.aim = Aim.DOWN
         self._reached.clear()
+        self._refused.clear()
 
     def up(self, stages: Mapping[str, Stage]) -> bool:
         """Whether every node is active."""
@@ -113,14 +118,16 @@ class Bringup:
         return None
 
     def failed(self, transition: Transition, why: str) -> None:
-        """Take note that a transition failed: on the way up everything goes down, and stays there."""
+        """Take note that a transition failed: everything goes down, and stays there, but for a node that does not."""
         if self.aim is not Aim.DOWN:
             self.stop()
             self.fault = f"The node '{transition.node}' could not {transition.name}: {why}"
+        if transition.name in _DOWNWARDS.values():
+            self._refused.add(transition.node)
 
     def _downwards(self, stages: Mapping[str, Stage]) -> Transition | None:
-        """The last node that is up goes down; one that is lost is left out."""
+        """The last node that is up goes down; one that is lost is left out, and one that refused it."""
         for node in reversed(self.nodes):
-            if stages[node] in _DOWNWARDS:
+            if stages[node] in _DOWNWARDS and node not in self._refused:
                 return Transition(node, _DOWNWARDS[stages[node]])
         return None

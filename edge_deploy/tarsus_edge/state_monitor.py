@@ -67,6 +67,8 @@ class StateMonitor:
         self._least_transit_s = math.inf
         self.delay_s = 0.0
         """how much later the newest good state came than the promptest one"""
+        self.trouble = ""
+        """what the newest good state says against moving, one sentence; empty if nothing: not that it came late"""
 
     @property
     def no_state(self) -> str:
@@ -123,19 +125,20 @@ class StateMonitor:
         before = self.latest
         if before is not None and state.stamp_s == before.stamp_s:
             return ""  # a repeated reading is no news: its age goes on growing
-        reasons = [self._in_time(state, before, now_s)]
+        late = self._in_time(state, before, now_s)
         if before is None or not _same_imu(state, before):
             self._imu_since_s = state.stamp_s
         if before is None or not walks or not _same_joints(state, before):
             self._joints_since_s = state.stamp_s
         self.latest, self._latest_now, self.last_rejection = state, now_s, ""
-        reasons += [
+        reasons = (
             self._delayed(state.stamp_s, before, now_s),
             self._frozen(state),
             self._falls(state),
             self._runs_away(state),
-        ]
-        return next(filter(None, reasons), "")
+        )
+        self.trouble = next(filter(None, reasons), "")
+        return late or self.trouble
 
     def reject(self, reason: str) -> None:
         """Count something that came and is no state, with the reason, one sentence."""

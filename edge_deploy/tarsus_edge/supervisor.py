@@ -85,7 +85,8 @@ class Supervisor:
         self.reason = ""
         """why it is damped, one sentence; else empty"""
         self._limits = CommandLimits(robot.position_lower, robot.position_upper, robot.velocity_limit, effort, kp, kd)
-        self._effort = effort
+        self._cool_limits = self._limits
+        """without what heat takes"""
         self._pose = np.clip(default_pose, robot.position_lower, robot.position_upper)
         self._damping = kd * config.damping_scale
         self.states = StateMonitor(
@@ -144,7 +145,7 @@ class Supervisor:
     def on_motors(self, reading: MotorReading, now_s: float) -> None:
         """Take what the motors report; heat takes torque away, too much of it or an error damps."""
         fault = self.health.on_motors(reading, now_s)
-        self._limits = replace(self._limits, effort=self._effort * self.health.effort_scale)
+        self._limits = replace(self._cool_limits, effort=self._cool_limits.effort * self.health.effort_scale)
         if fault:
             self._object(fault)
 
@@ -258,6 +259,8 @@ class Supervisor:
             zeros = np.zeros(len(self.joint_names))
             wanted = replace(wanted, velocity=zeros, effort=zeros)
         command, clamp = self._limits.apply(wanted, state.joint_position, state.joint_velocity)
+        if clamp and (self.health.effort_scale < 1.0).any():  # that a motor is hot is no fault of the policy
+            clamp = self._cool_limits.apply(wanted, state.joint_position, state.joint_velocity)[1]
         fault = self.commands.note(clamp)
         if fault:
             self._fault(fault)
@@ -281,7 +284,7 @@ class Supervisor:
         return True, "Armed: the robot may stand."
 
     def stand(self, now_s: float) -> Answer:
-        """Ramp from the measured pose to the standing pose; needs an armed, upright robot."""
+        """Ramp from the measured pose to the standing pose; needs an armed, upright robot with nothing amiss."""
         if self.state is State.STAND:
             return True, "The robot stands already."
         if self.state is State.WALK:
@@ -301,6 +304,8 @@ class Supervisor:
         tilt = float(tilt_angle(latest.orientation_base_to_world))
         if tilt > self.config.tilt_damp_rad:
             return False, f"The robot is tilted by {tilt:.2f} rad: set it upright first."
+        if self.states.trouble:
+            return False, f"{self.states.trouble.rstrip('.')}: mend that first."
         self.state = State.STAND
         self._start_pose = np.clip(latest.joint_position, self._limits.position_lower, self._limits.position_upper)
         self._entered_s = now_s

@@ -105,3 +105,25 @@ def test_taken_down_on_purpose_is_not_lost() -> None:
     bringup.start()
     carry_out(bringup, stages)
     assert bringup.recoveries == 0
+
+
+def test_to_start_while_a_lost_node_is_away_changes_nothing() -> None:
+    bringup, stages = started()
+    stages["policy"] = LOST
+    fault = bringup.look(stages)
+    bringup.start()
+    assert bringup.aim is Aim.RESET and bringup.fault == fault
+    stages["policy"] = UNCONFIGURED
+    assert carry_out(bringup, stages)[:2] == ["deactivate driver", "cleanup driver"], "all or nothing"
+
+
+def test_a_node_that_does_not_go_down_is_asked_once() -> None:
+    bringup, stages = started()
+    bringup.stop()
+    stages["policy"] = UNCONFIGURED
+    transition = bringup.next(stages)
+    assert transition == Transition("driver", "deactivate")
+    bringup.failed(transition, "it has said why.")
+    assert bringup.next(stages) is None
+    bringup.stop()
+    assert bringup.next(stages) == transition, "who asks anew is obeyed"

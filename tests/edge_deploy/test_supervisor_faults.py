@@ -220,6 +220,41 @@ def motors(temperature_c: float, joint: str = "left_knee_joint", error: int = 0)
     return MotorReading(names, values, errors)
 
 
+def test_that_a_motor_is_hot_is_no_fault_of_the_policy() -> None:
+    """A knee at 119 C has 0.525 of 139 N.m, 73; the policy asks for 99.1 * 0.8 = 79 for two seconds."""
+    rig = Rig(walk_blend_s=0.0).to_walk()
+    rig.supervisor.on_motors(motors(119.0), rig.now_s)
+    command = rig.steps(150, offset=knee(0.8))
+    assert command.kp[KNEE] * (command.position[KNEE] - ROBOT.default_pose[KNEE]) == pytest.approx(0.525 * 139.0)
+    rig.supervisor.on_motors(motors(119.0), rig.now_s)
+    rig.steps(150, offset=knee(0.8))
+    assert rig.supervisor.state is State.WALK and rig.supervisor.commands.clamped == 0
+    rig.supervisor.on_motors(motors(119.0), rig.now_s)
+    rig.steps(190, offset=knee(1.9))  # more than a cool motor gives
+    assert rig.supervisor.state is State.WALK and rig.supervisor.commands.clamped > 40
+    rig.supervisor.on_motors(motors(119.0), rig.now_s)
+    rig.steps(30, offset=knee(1.9))
+    assert rig.supervisor.reason == "Every command for 1 s was out of its limits (left_knee_joint: torque)."
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({"angular_velocity_base_in_base": np.array([0.0, 0.0, 50.0])}, "The base turns at 50.0 rad/s"),
+        ({"joint_velocity": knee(1e6)}, "Joint 'left_knee_joint' turns at 1000000.0 rad/s"),
+    ],
+)
+def test_what_would_damp_a_robot_that_stands_lets_it_not_stand_up(state: dict[str, np.ndarray], why: str) -> None:
+    rig = Rig()
+    rig.step()
+    assert rig.supervisor.arm(rig.now_s)[0]
+    rig.step(**state)
+    granted, message = rig.supervisor.stand(rig.now_s)
+    assert not granted and message.startswith(why) and message.endswith(": mend that first.")
+    rig.step()
+    assert rig.supervisor.stand(rig.now_s)[0]
+
+
 def test_heat_takes_torque_away_and_then_damps() -> None:
     rig = Rig(walk_blend_s=0.0).to_walk()
     limit = ROBOT.effort_limit_nm[KNEE]

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
+from tarsus_edge.health import MotorReading
 from tarsus_edge.supervisor import State, Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig
 
@@ -143,12 +144,45 @@ class Events(RuleBasedStateMachine):
         self.state()
         self.arm()
         self.stand()
-        assert self.supervisor.state is State.STAND
+        if self.supervisor.state is not State.STAND:  # something forbids it
+            assert self.supervisor.hindrance or self.supervisor.states.trouble
+            return
         self.previous = State.STAND
         self.stand_through_the_ramp()
         self.good_command()
         self.walk()
-        assert self.supervisor.state is State.WALK
+        if not self.supervisor.health.must_sit and self.supervisor.state is not State.DAMP:
+            assert self.supervisor.state is State.WALK
+
+    @rule(share=st.one_of(st.floats(0.0, 1.0), broken))
+    def battery(self, share: float) -> None:
+        assert self.supervisor.on_battery(share, self.now_s) == (0.0 <= share <= 1.0)
+
+    @rule(joint=joints, temperature=st.one_of(st.floats(20.0, 130.0), broken), error=st.sampled_from([0, 0, 0, 7]))
+    def motors(self, joint: int, temperature: float, error: int) -> None:
+        temperatures, errors = np.full(COUNT, 40.0), np.zeros(COUNT, np.uint32)
+        temperatures[joint], errors[joint] = temperature, error
+        self.supervisor.on_motors(MotorReading(ROBOT.joint_names, temperatures, errors), self.now_s)
+
+    @rule(obstacle=st.sampled_from(["", "A rival commands."]))
+    def obstacle(self, obstacle: str) -> None:
+        self.supervisor.obstruct(obstacle)
+
+    @rule()
+    def lost_policy(self) -> None:
+        self.supervisor.lose_policy()
+
+    @precondition(lambda self: self.supervisor.state in (State.STAND, State.WALK))
+    @rule()
+    def flat_battery(self) -> None:
+        """Halts for 2 s, then sits down for 3."""
+        self.supervisor.on_battery(0.05, self.now_s)
+        for _ in range(110):
+            self.pass_time(4)
+            self.supervisor.on_state(state_of(ROBOT, self.stamp_s), self.now_s)
+            self.good_command()
+            self.q, self.dq = ROBOT.default_pose, np.zeros(COUNT)
+            self.what_leaves_is_safe_and_states_change_only_as_allowed()
 
     @rule()
     def damp(self) -> None:
@@ -167,8 +201,10 @@ class Events(RuleBasedStateMachine):
         s = self.supervisor
         command = s.tick(self.now_s)
         state = s.state
-        if state in (State.STAND, State.WALK):
+        if state in (State.STAND, State.WALK, State.SIT):
             assert self.armed and s.armed
+        if state is State.SIT:
+            assert self.previous in (State.STAND, State.WALK, State.SIT)
         if state is State.WALK:
             assert self.walk_granted and self.now_s - self.stand_since_s >= CONFIG.stand_duration_s - 1e-6
             assert s.states.age(self.now_s) < CONFIG.state_age_damp_s
@@ -191,7 +227,7 @@ class Events(RuleBasedStateMachine):
         assert np.all(command.kp <= ROBOT.kp) and np.all(command.kd <= ROBOT.kd)
         assert np.all(np.abs(command.effort) <= ROBOT.effort_limit_nm)
         torque = command.effort + command.kp * (command.position - self.q) + command.kd * (command.velocity - self.dq)
-        assert np.all(np.abs(torque) <= ROBOT.effort_limit_nm + 1e-6)
+        assert np.all(np.abs(torque) <= ROBOT.effort_limit_nm * s.health.effort_scale + 1e-6)
 
 
 Events.TestCase.settings = settings(stateful_step_count=40, deadline=None)

@@ -112,3 +112,14 @@ def test_a_second_watch_of_one_line_goes_without(session: Ros, watch: Watch) -> 
     Lifeline(node(session, "tied"), "x").close()
     session.spin_until(lambda: cut, what="the news")
     assert cut == [0]
+
+
+def test_a_second_watch_takes_over_when_the_first_has_gone(session: Ros, watch: Watch) -> None:
+    cut: list[int] = []
+    first, second = (watch(node(session, "watch"), "x", lambda k=k: cut.append(k)) for k in range(2))
+    assert not first.refusal and second.refusal == "Address already in use"
+    first.close()
+    session.spin_until(lambda: not second.refusal, what="the line")
+    Lifeline(node(session, "tied"), "x").close()
+    session.spin_until(lambda: cut, what="the news")
+    assert cut == [1]

@@ -118,13 +118,16 @@ def test_it_says_farewell_and_leaves_no_shared_memory(environment: dict[str, str
     assert not [path for path in shared if Path(path).exists()]
 
 
-def test_ctrl_c_again_and_again_until_the_process_has_ended_changes_nothing(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_again_and_again_until_the_process_has_ended_changes_nothing(
+    environment: dict[str, str], number: signal.Signals
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", NODE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "up\n"
         while process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             time.sleep(0.002)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "stopped True\n", "")

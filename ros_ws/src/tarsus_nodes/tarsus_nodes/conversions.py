@@ -106,13 +106,15 @@ def robot_state(joints: JointState, imu: Imu, joint_names: tuple[str, ...] | Non
     measure it) reads as zeros.
 
     Raises:
-        StateError: if the stamps differ, the array lengths disagree, or a joint is absent or present twice.
+        StateError: if the stamps differ or are negative, the array lengths disagree, or a joint is absent or present
+            twice.
     """
     if joints.header.stamp != imu.header.stamp:
         raise StateError(
             f"The joint state is of {seconds_from_stamp(joints.header.stamp)} s but the IMU's reading of "
             f"{seconds_from_stamp(imu.header.stamp)} s: pair messages of one stamp."
         )
+    check_stamp(seconds_from_stamp(joints.header.stamp))
     count = len(joints.name)
     for field, values in (("position", joints.position), ("velocity", joints.velocity), ("effort", joints.effort)):
         if len(values) != count and not (field == "effort" and len(values) == 0):

@@ -3,12 +3,14 @@
 """A socket between two processes of one machine, by which one knows at once that the other has died.
 
 The middleware learns of a killed process only by its silence, which looks like a busy machine. The kernel closes the
-sockets of a process whatever ends it, and the other end reads that within a millisecond. Where there is no such socket
-(another machine, no Linux), the age limits are left.
+sockets of a process whatever ends it, and the other end reads that within a millisecond. Both are on one machine, in
+one network namespace: that of the watchdog to the supervisor must be there, and where the others are not, the age
+limits are left.
 """
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import threading
@@ -38,35 +40,46 @@ class LifelineWatch:
     """The end that watches. ``on_cut`` runs in the node's executor after a process that had tied itself has died."""
 
     def __init__(self, node: Node, name: str, on_cut: Callable[[], None]) -> None:
-        """Begin to listen; a machine or an address that does not allow it is logged, and nothing is watched."""
+        """Begin to listen; while another process of the same role has the address, that is logged and tried again."""
         self._node = node
         self._guard = node.create_guard_condition(on_cut)
+        self._address = address(node, name)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._ended, self._end = socket.socketpair()
-        self._thread: threading.Thread | None = None
         self.tied = 0
         """processes that are tied now"""
-        try:
-            self._listener.bind(address(node, name))
-            self._listener.listen()
-        except OSError as error:
+        self.refusal = ""
+        """why nobody can tie itself now; empty if anybody can"""
+        if not self._listens():
             node.get_logger().warning(
-                f"The lifeline '{name}' is not available ({error.strerror}): a killed process shows by its silence."
+                f"The lifeline '{name}' is not available ({self.refusal}): until it is, a killed process shows by its "
+                "silence."
             )
-            return
         self._thread = threading.Thread(target=self._watch, name="lifeline", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Let go of every socket."""
-        if self._thread is not None:
+        if self._thread.is_alive():
             self._end.send(b"\0")
             self._thread.join()
-            self._thread = None
         for end in (self._listener, self._ended, self._end):
             end.close()
 
+    def _listens(self) -> bool:
+        try:
+            self._listener.bind(self._address)
+            self._listener.listen()
+        except OSError as error:
+            self.refusal = str(error.strerror)
+        else:
+            self.refusal = ""
+        return not self.refusal
+
     def _watch(self) -> None:
+        while self.refusal and not self._listens():
+            if select.select([self._ended], [], [], RECONNECT_S)[0]:
+                return
         with selectors.DefaultSelector() as selector:
             selector.register(self._ended, selectors.EVENT_READ)
             selector.register(self._listener, selectors.EVENT_READ)

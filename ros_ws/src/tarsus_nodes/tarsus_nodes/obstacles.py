@@ -98,6 +98,11 @@ class Obstacles:
             return ""
         if self._watchdog_reason:
             return f"The watchdog damps the robot: {self._watchdog_reason}"
+        if self._line.refusal:
+            return (
+                f"Another supervisor of ROS domain {self._node.context.get_domain_id()} holds the line to the watchdog "
+                f"({self._line.refusal}): end it."
+            )
         if not self.watched:
             return "There is no watchdog: start the node 'watchdog', as the launch files do."
         if abs(self._clock() - self._watchdog_s) > WATCHDOG_SILENT_S:  # a clock that was set back tells nothing

@@ -54,7 +54,7 @@ def run_node(make_node: Callable[[], Node], argv: Sequence[str] | None = None) -
         argv: the arguments after the program's name, ``--ros-args ...`` included; the process's own if None.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guard(lambda: _run(make_node, arguments, lambda _: None))
+    return guard(lambda: _run(make_node, arguments))
 
 
 def run_process(make_node: Callable[[], Node]) -> NoReturn:
@@ -72,7 +72,7 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
         return node
 
     try:
-        code = guard(lambda: _run(make_and_freeze, sys.argv[1:], lambda code: exit_after(FAREWELL_S, code)))
+        code = guard(lambda: _run(make_and_freeze, sys.argv[1:], last=True))
     except Exception:  # a bug: it is shown as it is, and the process ends like any other
         traceback.print_exc()
         code = 1
@@ -85,11 +85,11 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
     os._exit(code)
 
 
-def _run(make_node: Callable[[], Node], argv: list[str], on_end: Callable[[int], object]) -> int:
-    """Run one node; ``on_end`` gets the exit code when its work is done and only the middleware is to be taken down."""
+def _run(make_node: Callable[[], Node], argv: list[str], last: bool = False) -> int:
+    """Run one node; ``last``: nothing follows it in this process but its end, in time."""
     _initialise(argv)
     try:
-        with _stop_on_signals() as stop:
+        with _stop_on_signals(for_good=last) as stop:
             remove_dead_segments()
             try:
                 with orphaned_ports_taken():
@@ -103,7 +103,8 @@ def _run(make_node: Callable[[], Node], argv: list[str], on_end: Callable[[int],
                 code = _spin(node, stop)
                 return code
             finally:
-                on_end(code)
+                if last:
+                    exit_after(FAREWELL_S, code)
                 with contextlib.suppress(Exception):  # a second failure must not hide the first
                     node.destroy_node()
     finally:
@@ -140,8 +141,10 @@ def _spin(node: Node, stop: Future) -> int:
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[Future]:
+def _stop_on_signals(for_good: bool) -> Iterator[Future]:
     """Future that is done at the first SIGINT, SIGTERM, SIGHUP or SIGQUIT; repeats change nothing.
+
+    After the block, and a signal, so it stays for SIGINT, and for the others where it is ``for_good``.
 
     Python runs signal handlers between two bytecodes of the main thread, which may be asleep inside the middleware;
     so the C handler's wake-up byte is read by a thread, and the thread completes the future, which wakes the executor.
@@ -167,9 +170,11 @@ def _stop_on_signals() -> Iterator[Future]:
         yield future
     finally:
         if future.done():
-            # The second SIGINT of one Ctrl-C, from terminal and launcher, may come while the process ends: the handler
-            # that does nothing stays. (One that comes while SIG_IGN is set is a complaint of Python's on stderr.)
-            del old[signal.SIGINT]
+            # The second SIGINT of one Ctrl-C, from terminal and launcher, may come while the process ends, and a second
+            # SIGHUP of one terminal: the handler that does nothing stays. (A signal that comes while SIG_IGN is set is
+            # a complaint of Python's on stderr.)
+            for number in numbers if for_good else [signal.SIGINT]:
+                del old[number]
         for number, handler in old.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(old_fd)
