@@ -77,7 +77,9 @@ class RobotState:
             values[name] = value
         for name, value in values.items() if not all_finite(values.values()) else ():
             if not np.isfinite(value).all():
-                raise StateError(f"The state's {name} holds a value that is not finite: {value.tolist()}.")
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+                of = f"joint '{self.joint_names[place[-1]]}'" if name.startswith("joint_") else f"place {place[-1]}"
+                raise StateError(f"The state's {name} holds a value that is not finite: {value[place]} of {of}.")
         norm = np.linalg.norm(self.orientation_base_to_world, axis=-1)
         if np.any(np.abs(norm - 1.0) > 1e-2):
             norms = np.round(norm, 4).tolist()

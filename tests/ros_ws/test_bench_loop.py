@@ -8,14 +8,17 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from helpers.policies import make_contract, make_policy
 from rich.console import Console
 
 from tarsus_core import cli
@@ -23,10 +26,15 @@ from tarsus_core.processes import available_cores
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
 from tarsus_nodes import load
-from tarsus_nodes.cli_bench_loop import CommandCheck, _table
+from tarsus_nodes.cli_bench_loop import LoopBench, _table, full_window
+from tarsus_nodes.command_check import CommandCheck
 from tarsus_nodes.conversions import joint_command_message
 from tarsus_nodes.diagnostics import Latency
 from tarsus_nodes.load import available_bytes, loaded
+from tarsus_nodes.operator_client import OperatorError
+from tarsus_nodes.operator_run import OperatorRun
+from tarsus_nodes.sim_request import make_request
+from tarsus_nodes.tied import tied
 
 ROBOT = load_robot("g1")
 ZEROS = np.zeros(len(ROBOT.joint_names))
@@ -48,18 +56,21 @@ def changed(field: str = "", value: float = 0.0) -> Any:
         ("position", math.nan, 1),
         ("position", 9.0, 1),
         ("effort", 500.0, 1),
+        ("velocity", 60.0, 1),
+        ("kp", 1e6, 1),
+        ("kd", 50.0, 1),
         ("kp", -1.0, 1),
         ("kd", math.inf, 1),
     ],
 )
 def test_what_no_actuator_may_get_is_counted(field: str, value: float, unsafe: int) -> None:
-    check = CommandCheck(ROBOT)
+    check = CommandCheck(ROBOT, make_contract(ROBOT))
     check.take(changed(field, value))
     assert (check.heard, check.unsafe) == (1, unsafe)
 
 
 def test_a_damping_command_carries_whatever_position_was_measured() -> None:
-    check = CommandCheck(ROBOT)
+    check = CommandCheck(ROBOT, make_contract(ROBOT))
     check.take(
         joint_command_message(
             JointCommand(1.0, ROBOT.joint_names, ROBOT.default_pose + 9.0, *(ZEROS,) * 3, ROBOT.kd), 1
@@ -69,7 +80,7 @@ def test_a_damping_command_carries_whatever_position_was_measured() -> None:
 
 
 def test_other_joints_are_unsafe() -> None:
-    check = CommandCheck(ROBOT)
+    check = CommandCheck(ROBOT, make_contract(ROBOT))
     message = changed()
     message.name = [*ROBOT.joint_names[1:], "tail"]
     check.take(message)
@@ -101,10 +112,42 @@ def test_the_memory_load_takes_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(children())
     with loaded("memory"):
         (pid,) = set(children()) - before
+        assert rss_kb(pid) >= 80 * 1024, "80 MiB were not taken when the block begins"
+
+
+@pytest.mark.parametrize("kind", ["cpu", "memory"])
+def test_a_load_that_ends_by_itself_is_an_error(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr("tarsus_nodes.load.available_bytes", lambda: 10 << 20)
+    before = set(children())
+    with pytest.raises(OperatorError, match=f"The load '{kind}' ended by itself .killed by SIGKILL"), loaded(kind):
+        one = next(iter(set(children()) - before))
+        os.kill(one, signal.SIGKILL)
         deadline = time.monotonic() + 20.0
-        while rss_kb(pid) < 80 * 1024:
-            assert time.monotonic() < deadline, "80 MiB were not taken"
-            time.sleep(0.05)
+        while alive(one):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert set(children()) <= before
+    with pytest.raises(KeyError), loaded(kind):  # what the block itself raises comes first
+        os.kill(next(iter(set(children()) - before)), signal.SIGKILL)
+        raise KeyError
+
+
+def test_memory_that_cannot_be_had_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tarsus_nodes.load.available_bytes", lambda: 1 << 50)
+    with pytest.raises(OperatorError, match=r"does not give the \d+ MiB of the load 'memory'"), loaded("memory"):
+        pytest.fail("the block runs without its load")
+    assert capfd.readouterr().err == ""
+
+
+def test_memory_that_is_not_taken_in_time_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_FILL", "import time\ntime.sleep(600.0)")
+    monkeypatch.setattr(load, "FILL_S", 0.2)
+    before, looks = set(children()), []
+    with pytest.raises(OperatorError, match=r"within 0.2 s"), loaded("memory", lambda: looks.append(1)):
+        pytest.fail("the block runs without its load")
+    assert looks and set(children()) <= before
 
 
 BUSY = """
@@ -133,7 +176,7 @@ def test_a_load_ends_with_the_process_that_started_it_even_if_it_is_killed() -> 
 
 
 def test_a_load_whose_parent_has_gone_before_it_could_be_tied_to_it_ends() -> None:
-    command = [sys.executable, "-I", "-S", "-c", load._SPIN, "-1"]  # of no process
+    command = tied([sys.executable, "-I", "-S", "-c", load._SPIN], parent=-1)  # of no process
     gone = subprocess.run(command, timeout=60, stderr=subprocess.PIPE, check=False)
     assert (gone.returncode, gone.stderr) == (1, b"")
 
@@ -175,7 +218,7 @@ def test_bad_options_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_the_table_says_of_how_many_answers_the_nodes_tell() -> None:
     latency = {"p50": 1.0, "p99": 2.0, "max": None}
-    found = {
+    found: dict[str, Any] = {
         "seconds": 600.0, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
         "supervisor_ms": latency, "policy_ms": latency, "deadline_misses": 0, "real_time_factor": 1.0,
         "commands": 30_000, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
@@ -186,6 +229,54 @@ def test_the_table_says_of_how_many_answers_the_nodes_tell() -> None:
     assert "state to command in the supervisor [ms], last 3000  " in out.getvalue()
     assert "time to answer of the policy [ms], last 3000  " in out.getvalue()
     assert Latency()._values_s.maxlen == 3000
+
+
+def test_what_the_nodes_tell_is_not_shown_of_a_walk_that_is_shorter_than_it() -> None:
+    assert full_window(60.0) and not full_window(59.9)
+    latency = {"p50": 1.0, "p99": 2.0, "max": 3.0}
+    found: dict[str, Any] = {
+        "seconds": 3.0, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
+        "supervisor_ms": None, "policy_ms": None, "deadline_misses": 0, "real_time_factor": 1.0,
+        "commands": 150, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
+        "rt_lock_memory": False, "rt_awake": False,
+    }  # fmt: skip
+    out = io.StringIO()
+    Console(file=out, width=80).print(_table(found))
+    (line,) = [line for line in out.getvalue().splitlines() if "of the policy" in line]
+    assert line.split()[-3:] == ["-", "-", "-"]
+
+
+class Operator:
+    """Walks at once, for so many s."""
+
+    reason = ""
+
+    def __init__(self, duration_s: float) -> None:
+        self.duration_s = duration_s
+
+    def wait_for_graph(self, calm_s: float) -> None: ...
+
+    def stand_up(self) -> None: ...
+
+    def walk(self, plan: object) -> dict[str, Any]:
+        names = ("loop_latency_ms", "answer_latency_ms", "deadline_misses", "skipped_cycles", "real_time_factor")
+        return {"duration_s": self.duration_s, "falls": 0, **dict.fromkeys(names)}
+
+
+@pytest.mark.parametrize(("duration_s", "count"), [(59.98, None), (60.0, 3000)])
+def test_what_the_nodes_tell_goes_by_how_long_the_robot_walked(
+    tmp_path: Path, duration_s: float, count: int | None
+) -> None:
+    policy = make_policy(tmp_path / "policy.onnx", ROBOT)
+    request = make_request(
+        duration_s=60.0, command=(0.5, 0.0, 0.0), policy=policy, robot="g1", seed=0, gui=False, video=None,
+        lockstep=False,
+    )  # fmt: skip
+    bench = LoopBench(request, 0, MagicMock(), "none")
+    found = bench._operate(cast(OperatorRun, Operator(duration_s)), MagicMock())
+    assert found["policy_and_supervisor_ms_of_last"] == count
+    none = {"p50": None, "p99": None, "max": None}
+    assert found["policy_ms"] == found["supervisor_ms"] == (None if count is None else none)
 
 
 @pytest.mark.graph
@@ -201,7 +292,8 @@ def test_a_short_run_of_the_real_graph() -> None:
     found = json.loads(done.stdout)
     assert found["unsafe_commands"] == 0 and found["commands"] >= 100
     assert found["camera_hz"] > 0.0
-    assert found["policy_and_supervisor_ms_of_last"] == 3000
-    for name in ("loop_latency_ms", "answer_latency_ms", "policy_ms", "supervisor_ms"):
+    for name in ("policy_and_supervisor_ms_of_last", "policy_ms", "supervisor_ms"):
+        assert found[name] is None
+    for name in ("loop_latency_ms", "answer_latency_ms"):
         p50, p99, most = (found[name][key] for key in ("p50", "p99", "max"))
         assert 0.0 < p50 <= p99 <= most

@@ -82,6 +82,8 @@ def test_stale_has_the_old_stamp_and_frozen_the_new_one() -> None:
 def test_numbers_and_names_are_spoiled() -> None:
     assert math.isnan(spoiled("nan", 0.0, joints()).position[JOINT])
     assert list(spoiled("shift", 2.0, joints()).position) == pytest.approx([2.5, 2.1, 2.2, 2.3, 2.4])
+    beyond = spoiled("beyond", 10.0, bytes(serialize_message(JointCommand(position=[0.5, 0.25]))), JointCommand)
+    assert list(beyond.position) == [0.5, 10.25]
     stiff = spoiled("stiffen", 10.0, bytes(serialize_message(JointCommand(kp=[40.0, 0.0]))), JointCommand)
     assert list(stiff.kp) == [50.0, 10.0]
     cut = spoiled("garble", 0.0, joints())
@@ -103,7 +105,7 @@ def test_orientation_turns_and_stamps_go_back() -> None:
 def test_unknown_kind_is_refused_and_each_kind_does_something() -> None:
     with pytest.raises(KeyError):
         Damage("melt", 0.0, JointState)
-    others = {"tilt": Imu(), "stiffen": JointCommand(kp=[1.0])}
+    others = {"tilt": Imu(), "stiffen": JointCommand(kp=[1.0]), "beyond": JointCommand(position=[1.0])}
     for kind in KINDS:
         other = others.get(kind)
         damage = Damage(kind, 1.0, type(other) if other else JointState)

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +24,7 @@ from std_msgs.msg import String
 from tarsus_core import cli
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.cli_faults import LINES, chosen, in_graphs
-from tarsus_nodes.faults.cable import NETWORK, Cable, UnavailableError
+from tarsus_nodes.faults.cable import NETWORK, Cable, UnavailableError, remove_leftovers
 from tarsus_nodes.faults.relay import FaultRelay, remappings
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.qos import STATUS_QOS, sensor_qos
@@ -70,6 +73,76 @@ def test_an_unsafe_command_fails_whatever_was_seen() -> None:
 def test_who_may_not_make_a_cable_is_told() -> None:
     with pytest.raises(UnavailableError, match="needs root"), Cable():
         pass
+
+
+def made_up_ip(monkeypatch: pytest.MonkeyPatch, answers: dict[str, tuple[int, str, str]]) -> list[str]:
+    """Let commands of ``ip`` that begin so exit and print so, and all others do nothing; gives what was asked."""
+    asked: list[str] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(" ".join(command[1:]))
+        found = next((found for start, found in answers.items() if asked[-1].startswith(start)), (0, "", ""))
+        return subprocess.CompletedProcess(command, *found)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda _: "/sbin/ip")
+    monkeypatch.setattr("tarsus_nodes.faults.cable.LOCK", f"\0tarsus/cable-of-test-{os.getpid()}")
+    return asked
+
+
+def test_what_killed_processes_have_left_of_a_cable_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    links = f"7: tars{ended.pid}a@if2: <BROADCAST> mtu 1500\n8: veth12a@if3: <BROADCAST>\n9: tarsab@if3: <UP>\n"
+    own, other = os.getpid(), os.getppid()
+    namespaces = f"tarsus-{ended.pid} (id: 0)\ntarsus-{other}\ntarsus-{own}\ntarsus-lab\nmine\n"
+    asked = made_up_ip(monkeypatch, {"-o link": (0, links, ""), "netns list": (0, namespaces, "")})
+    remove_leftovers()
+    done = [words for words in asked if " del " in words]
+    assert done == [f"link del tars{ended.pid}a", f"netns del tarsus-{ended.pid}", f"netns del tarsus-{own}"]
+
+
+@pytest.mark.parametrize(("user", "root"), [(0, False), (1000, True)])
+def test_a_cable_that_cannot_be_made_is_told_as_ip_says_it(
+    monkeypatch: pytest.MonkeyPatch, user: int, root: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    asked = made_up_ip(monkeypatch, {"addr add": (2, "", "RTNETLINK answers:\nNo space left")})
+    with pytest.raises(UnavailableError) as told, Cable():
+        pass
+    assert "says 'RTNETLINK answers: No space left'." in str(told.value)
+    assert ("needs root" in str(told.value)) is root
+    assert f"netns del tarsus-{os.getpid()}" in asked[-1], "what was made is left"
+
+
+def test_there_is_one_cable_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up_ip(monkeypatch, {})
+    with Cable(), pytest.raises(UnavailableError, match="Another process has a cable"), Cable():
+        pass
+    with Cable():
+        pass
+
+
+KILLED_WITH_CABLE = """
+import os, signal
+from tarsus_nodes.faults.cable import Cable
+with Cable():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a cable")
+def test_a_cable_is_made_where_a_killed_process_has_left_one() -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED_WITH_CABLE], check=False).returncode == -signal.SIGKILL
+
+    def left() -> str:
+        shown = (["ip", "-o", "link"], ["ip", "route", "show", "type", "unreachable"], ["ip", "netns", "list"])
+        return "".join(subprocess.run(words, capture_output=True, text=True, check=True).stdout for words in shown)
+
+    assert all(mark in left() for mark in ("tars", f"{NETWORK}.0/30"))
+    with Cable():
+        pass
+    assert not re.search(rf"tars\d|tarsus-\d|{re.escape(NETWORK)}", left())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a cable")

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from tarsus_msgs.msg import SupervisorState
 
 from tarsus_core import cli
 from tarsus_core.errors import ConfigError, OutputFileError
-from tarsus_nodes.faults.recorder_lines import messages_in
+from tarsus_nodes.faults.recorder_lines import messages_in, missing, times_in
 from tarsus_nodes.message_text import message_class, message_text
 from tarsus_nodes.process import Finished
 from tarsus_nodes.qos import STATUS_QOS, sensor_qos
-from tarsus_nodes.recorder_node import RecorderNode
+from tarsus_nodes.recorder_node import FLUSH_S, RecorderNode
 
 
 def recorder(session: Ros, path: Path, *topics: str) -> RecorderNode:
@@ -92,6 +93,46 @@ def test_what_was_flushed_is_readable_without_an_end(session: Ros, tmp_path: Pat
     assert len(messages_in(cut)) < 6
 
 
+def test_what_was_said_is_brought_to_the_disk_again_and_again(
+    session: Ros, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "walk.mcap", list[tuple[float, int, int]]()
+
+    def fdatasync(file: int) -> None:
+        cut = tmp_path / "cut.mcap"
+        cut.write_bytes(path.read_bytes())  # as the kernel has it by then
+        synced.append((time.monotonic(), file, len(messages_in(cut))))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    node = recorder(session, path, "joint_states", "supervisor/state")
+    talk(session, node)
+    synced.clear()
+    session.spin_until(lambda: len(synced) >= 3, 10.0, "the disk")
+    assert {(file, count) for _, file, count in synced} == {(node._file.fileno(), node.messages)}
+    took_s = synced[-1][0] - synced[0][0]
+    assert 1.5 * FLUSH_S < took_s < 6.0 * FLUSH_S
+
+
+def test_times_of_a_recording_are_by_topic(session: Ros, tmp_path: Path) -> None:
+    path, before_ns = tmp_path / "walk.mcap", time.time_ns()
+    node = recorder(session, path, "joint_states", "supervisor/state")
+    talk(session, node)
+    node.flush()
+    times = times_in(path)
+    assert {topic: len(found) for topic, found in times.items()} == {"/joint_states": 5, "/supervisor/state": 1}
+    assert all(before_ns < time_ns < time.time_ns() for found in times.values() for time_ns in found)
+
+
+def test_a_gap_in_a_topic_is_missing_whatever_the_others_have() -> None:
+    second = 1_000_000_000
+    whole = [k * second // 10 for k in range(95)]  # 0 to 9.4 s
+    assert missing({"/a": whole, "/b": whole[::-1]}, ["/a", "/b"], second, 10 * second) == {}
+    for what, lost_s in ((whole[:86], 1.5), (whole[20:], 1.0), (whole[:40] + whole[45:], 0.6), ([], 9.0)):
+        times = {"/a": whole, "/b": what}
+        assert missing(times, ["/a", "/b"], second, 10 * second) == pytest.approx({"/b": lost_s})
+    assert missing({"/a": whole}, ["/a", "/b"], second, 10 * second) == pytest.approx({"/b": 9.0})
+
+
 def test_full_disk_is_one_error_and_the_end_of_the_recording(session: Ros, tmp_path: Path) -> None:
     node = recorder(session, tmp_path / "walk.mcap", "joint_states")
     talk_to = node._file
@@ -111,6 +152,20 @@ def test_file_that_is_there_is_kept(session: Ros, tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     with pytest.raises(OutputFileError, match="cannot be made"):
         recorder(session, tmp_path / "absent" / "walk.mcap", "joint_states")
+
+
+@pytest.mark.parametrize("topic", ["a b", "", "/", "a//b", "9a"])
+def test_what_is_no_topic_is_one_sentence_and_leaves_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: signal.SIG_DFL)  # the command changes it for good
+    path = tmp_path / "walk.mcap"
+    assert cli.main(["record", "--topic", topic, str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"tarsus: '{topic}' is no name of a topic: give --topic one such as 'joint_states'.\n"
+    )
+    assert not path.exists()
 
 
 def test_other_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,10 @@ from tarsus_msgs.msg import JointCommand
 
 from tarsus_core.errors import ConfigError
 from tarsus_nodes import ros_domain
+from tarsus_nodes.process import run_node
 from tarsus_nodes.qos import COMMAND_QOS
-from tarsus_nodes.ros_domain import claimed_domain, is_commanded, parse_domain
+from tarsus_nodes.ros_domain import claimed_domain, given_domain, is_commanded, parse_domain
+from tarsus_nodes.script import ros_script
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_the_claim_of_a_killed_process_is_free(environment: dict[str, str]) -> N
         assert domain == 1
 
 
-@pytest.mark.parametrize("text", ["-1", "233", "x", "1.5", "²"])
+@pytest.mark.parametrize("text", ["-1", "233", "x", "1.5", "²", "٣", "9" * 5000])
 def test_what_is_no_domain_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="ROS_DOMAIN_ID is"):
         parse_domain(text)
@@ -98,6 +100,31 @@ def test_what_is_no_domain_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["0", "42", "232"])
 def test_what_is_a_domain_is_taken(text: str) -> None:
     assert parse_domain(text) == int(text)
+
+
+@pytest.mark.parametrize(("text", "domain"), [("", None), ("  ", None), ("0", 0), (" 7", 7)])
+def test_a_domain_is_given_or_not(text: str, domain: int | None) -> None:
+    assert given_domain({"ROS_DOMAIN_ID": text}) == domain
+    assert given_domain({}) is None
+
+
+@pytest.mark.parametrize("text", ["999", "-1"])
+def test_scripts_and_nodes_refuse_what_is_no_domain_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", text)
+    said = f"ROS_DOMAIN_ID is '{text}': set it to a number from 0 to 232, or unset it."
+    with pytest.raises(ConfigError) as refused, ros_script():
+        pytest.fail("ROS starts on a domain that is none")
+    assert str(refused.value) == said
+    assert run_node(lambda: pytest.fail("a node is made on a domain that is none"), []) == 2
+    assert capsys.readouterr().err == f"tarsus: {said}\n"
+
+
+def test_a_file_in_the_place_of_the_folder_of_locks_is_one_sentence(environment: dict[str, str]) -> None:
+    Path(environment["XDG_RUNTIME_DIR"], "tarsus").touch()
+    with pytest.raises(ConfigError, match=r"tarsus' is no folder, .*: remove it, or set"), claimed_domain(environment):
+        pass
 
 
 def test_a_publisher_or_subscriber_of_joint_commands_is_heard(ros_domain: int) -> None:

@@ -22,6 +22,7 @@ from tarsus_core.cli import finite, run_typer
 from tarsus_core.errors import ConfigError
 from tarsus_core.processes import available_cores
 from tarsus_edge.launcher import find_launch_file, load_plan
+from tarsus_edge.policy_file import read_policy
 from tarsus_nodes.command_check import CommandCheck
 from tarsus_nodes.diagnostics import WINDOW
 from tarsus_nodes.graph_view import GraphView
@@ -34,6 +35,8 @@ from tarsus_nodes.sim_request import SimRequest, make_request
 from tarsus_nodes.sim_session import Display, Session, launch_arguments, simulation_domain
 
 app = typer.Typer(add_completion=False)
+WINDOW_S = 60.0
+"""s that the ``WINDOW`` answers take of which policy and supervisor tell; a shorter walk is not all that is in it"""
 CALM_S = 2.0
 """s between the start of the graph and that of the robot"""
 
@@ -45,7 +48,7 @@ class LoopBench(Session):
         """Prepare; nothing starts."""
         super().__init__(request, domain, display)
         self._load = load
-        self._check_commands = CommandCheck(request.robot)
+        self._check_commands = CommandCheck(request.robot, read_policy(request.policy).contract)
         self._view = GraphView()
 
     def _operate(self, operator: OperatorRun, client: OperatorClient) -> dict[str, Any]:
@@ -56,11 +59,12 @@ class LoopBench(Session):
         node.create_subscription(
             DiagnosticArray, "diagnostics", lambda m: self._view.on_diagnostics(m, time.monotonic()), 50
         )
-        with loaded(self._load):
+        with loaded(self._load, client.spin):
             try:
                 result = operator.walk(self._request.plan)
             except OperatorError as error:
                 raise OperatorError(f"Under the load '{self._load}': {error}") from None
+        full = full_window(result["duration_s"])
         return {
             "seconds": result["duration_s"],
             "load": self._load,
@@ -70,9 +74,9 @@ class LoopBench(Session):
             "deadline_misses": result["deadline_misses"],
             "skipped_cycles": result["skipped_cycles"],
             "real_time_factor": result["real_time_factor"],
-            "policy_ms": self._latency("policy", "time to answer"),
-            "supervisor_ms": self._latency("supervisor", "state to command"),
-            "policy_and_supervisor_ms_of_last": WINDOW,
+            "policy_ms": self._latency("policy", "time to answer") if full else None,
+            "supervisor_ms": self._latency("supervisor", "state to command") if full else None,
+            "policy_and_supervisor_ms_of_last": WINDOW if full else None,
             "commands": commands.heard,
             "unsafe_commands": commands.unsafe,
             "camera_hz": self._camera_hz(),
@@ -90,6 +94,11 @@ class LoopBench(Session):
         values = self._view.nodes[node].values if node in self._view.nodes else {}
         found = {key: values.get(f"{name} {key} [ms]", "None") for key in ("p50", "p99", "max")}
         return {key: None if value == "None" else float(value) for key, value in found.items()}
+
+
+def full_window(seconds: float) -> bool:
+    """Whether a walk of so many s is long enough that what policy and supervisor tell is of nothing before it."""
+    return seconds >= WINDOW_S
 
 
 @app.command()
@@ -116,8 +125,9 @@ def loop(
     """Walk in simulation in strict real time, and measure the loop: robot state, policy, supervisor, actuator.
 
     Simulated time waits for nobody here: an answer that is late is missed. What policy and supervisor say of themselves
-    is of their last 3000 answers (a minute), the rest of the whole run. Exit code 1 if a command was unsafe, or the
-    robot fell without being damped. Close other programs first.
+    is of their last 3000 answers (a minute), and is not shown of a shorter run, which is not all that they tell of; the
+    rest is of the whole run. Exit code 1 if a command was unsafe, or the robot fell without being damped. Close other
+    programs first.
     """
     if load not in KINDS:
         raise ConfigError(f"There is no load '{load}': give one of {', '.join(KINDS)}.")
@@ -155,7 +165,8 @@ def _table(found: dict[str, Any]) -> Table:
         (f"state to command in the supervisor [ms], last {WINDOW}", "supervisor_ms"),
         (f"time to answer of the policy [ms], last {WINDOW}", "policy_ms"),
     ):
-        table.add_row(Text(name), *("-" if value is None else f"{value:.2f}" for value in found[key].values()))
+        values = found[key] or dict.fromkeys(("p50", "p99", "max"))
+        table.add_row(Text(name), *("-" if value is None else f"{value:.2f}" for value in values.values()))
     table.add_section()
     for name, value in (
         ("deadlines missed", str(found["deadline_misses"])),

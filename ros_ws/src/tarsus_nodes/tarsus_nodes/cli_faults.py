@@ -24,7 +24,7 @@ from tarsus_nodes.faults.cable import Cable, UnavailableError
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
 from tarsus_nodes.operator_client import OperatorError
 from tarsus_nodes.realtime import PRIORITY, Realtime
-from tarsus_nodes.script import ros_script
+from tarsus_nodes.script import interruptible, ros_script
 from tarsus_nodes.sim_session import simulation_domain
 
 app = typer.Typer(add_completion=False)
@@ -70,12 +70,19 @@ def in_graphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
 
 
 def run_lines(
-    lines: Sequence[Line], tell: Progress, cable: Cable | UnavailableError | None, realtime: Realtime
+    lines: Sequence[Line],
+    tell: Progress,
+    cable: Cable | UnavailableError | None,
+    realtime: Realtime,
+    check: Callable[[], None],
 ) -> list[Verdict]:
-    """Run lines in as few graphs as can be, and return their verdicts in the order of the table."""
+    """Run lines in as few graphs as can be, and return their verdicts in the order of the table.
+
+    ``check`` is called while waiting; what it raises ends it all.
+    """
     verdicts: list[Verdict] = []
     task = tell.add_task("starting", total=len(lines))
-    with simulation_domain(), ros_script() as check:
+    with simulation_domain(), ros_script(own_signals=False):
         for group in in_graphs(lines):
             left = list(group)
             while left:  # a graph that breaks is a failed line, and the next line gets a new one
@@ -132,7 +139,7 @@ def _run(line: Line, bench: FaultBench) -> Verdict:
         seen = line.run(bench)
     except OperatorError as error:
         seen = Seen(str(error), False)
-    return Verdict.of(line, seen, bench.witness.check.unsafe)
+    return Verdict.of(line, seen, bench.witness.check.take_unsafe())
 
 
 @app.command()
@@ -151,10 +158,12 @@ def faults(
     lines = chosen(numbers or [])
     runs: list[list[Verdict]] = []
     realtime = replace(Realtime.granted(PRIORITY), awake=False)  # ten minutes of it are too much for a shared machine
-    with _cable(lines) as cable:
+    # a signal that comes while there is a cable must let it be removed
+    with interruptible() as check, _cable(lines) as cable:
         for _ in range(repeat):
+            check()
             with progress_bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
-                runs.append(run_lines(lines, progress, cable, realtime))
+                runs.append(run_lines(lines, progress, cable, realtime, check))
             _show(runs[-1], Console(highlight=False, stderr=as_json))
     stable = all([v.passed for v in run] == [v.passed for v in runs[0]] for run in runs)
     if as_json:

@@ -21,7 +21,7 @@ _LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": Di
 
 
 WINDOW = 3000
-"""values that a ``Latency`` keeps: of the last minute at 50 Hz"""
+"""values that a ``Latency`` keeps: of the last minute at 50 Hz, whatever the robot did in it"""
 
 
 class Diagnostics:

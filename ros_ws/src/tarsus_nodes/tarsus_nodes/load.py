@@ -6,65 +6,109 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tarsus_core.processes import available_cores
+from tarsus_nodes.operator_client import OperatorError
+from tarsus_nodes.tied import tied
 
 KINDS = ("none", "cpu", "memory")
 
-# The kernel ends them with the thread that started them, whatever kills that. If it went before the kernel was asked,
-# they end themselves.
-_TIED = """
-import ctypes, os, signal, sys
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
+_SPIN = "while True: pass"
+# Takes a share of what is free, says so when every page of it was touched, and goes on touching them.
+_FILL = """
+import os, sys
+try:
+    block = bytearray(int(sys.argv[1]))
+except MemoryError:
     sys.exit(1)
-"""
-_SPIN = _TIED + "while True: pass"
-# Takes a share of what is free, and goes on touching every page of it.
-_FILL = (
-    _TIED
-    + """
-block = bytearray(int(sys.argv[2]))
+told = False
 while True:
     for place in range(0, len(block), 4096):
         block[place] = (block[place] + 1) & 255
+    if not told:
+        told = bool(os.write(1, b"full"))
 """
-)
 MEMORY_SHARE = 0.8
 """of the memory that is available"""
+FILL_S = 120.0
+"""steady time in which the memory is taken: a second for each 4 GiB, and more on a machine that is busy"""
+LOOK_S = 0.05
 
 
 @contextlib.contextmanager
-def loaded(kind: str) -> Iterator[int]:
+def loaded(kind: str, meanwhile: Callable[[], None] = lambda: None) -> Iterator[int]:
     """Keep the machine busy while the block runs; gives the number of processes that do it.
 
-    ``cpu``: one process a core that computes. ``memory``: one that holds and touches four fifths of what is available.
-    Ctrl-C in the terminal does not reach them; they end with the block, or with this process.
+    ``cpu``: one process a core that computes. ``memory``: one that holds and touches four fifths of what is available;
+    the block begins when it has touched all of it once. Ctrl-C in the terminal does not reach them; they end with the
+    block, or with this process.
+
+    Args:
+        kind: one of ``KINDS``.
+        meanwhile: called again and again, every 0.05 s or so, until the memory is taken; what it raises ends the wait.
+
+    Raises:
+        OperatorError: if the memory cannot be had, or a process has ended before the block has.
     """
     commands = []
     if kind == "cpu":
         commands = [_python(_SPIN)] * available_cores()
     elif kind == "memory":
-        commands = [_python(_FILL, str(int(MEMORY_SHARE * available_bytes())))]
+        size = int(MEMORY_SHARE * available_bytes())
+        commands = [_python(_FILL, str(size))]
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
-            processes.append(subprocess.Popen(command, start_new_session=True))
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            processes.append(process)
+        if kind == "memory":
+            _wait_until_full(processes[0], size, meanwhile)
         yield len(processes)
+        for process in processes:
+            if process.poll() is not None:
+                raise OperatorError(
+                    f"The load '{kind}' ended by itself ({_ending(process.returncode)}), and what was measured is not "
+                    "under it: close other programs, or measure without a load."
+                )
     finally:
         for process in processes:
             process.kill()
         for process in processes:
             process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def _wait_until_full(process: subprocess.Popen[bytes], size: int, meanwhile: Callable[[], None]) -> None:
+    assert process.stdout is not None
+    what = f"the {size >> 20} MiB of the load 'memory'"
+    end_s = time.monotonic() + FILL_S
+    while not select.select([process.stdout], [], [], LOOK_S)[0]:
+        if time.monotonic() > end_s:
+            raise OperatorError(f"Not all of {what} was taken within {FILL_S:g} s: close other programs.")
+        meanwhile()
+    if not os.read(process.stdout.fileno(), 4):  # its end
+        raise OperatorError(
+            f"The machine does not give {what} ({_ending(process.wait())}): close other programs, or raise the limit "
+            "of 'ulimit -v'."
+        )
+
+
+def _ending(returncode: int) -> str:
+    return f"killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"exit code {returncode}"
 
 
 def _python(code: str, *words: str) -> list[str]:
-    return [sys.executable, "-I", "-S", "-c", code, str(os.getpid()), *words]
+    return tied([sys.executable, "-I", "-S", "-c", code, *words])
 
 
 def available_bytes() -> int:

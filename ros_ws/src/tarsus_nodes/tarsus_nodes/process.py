@@ -29,6 +29,7 @@ from tarsus_nodes.dds_ports import orphaned_ports_taken
 from tarsus_nodes.dds_segments import remove_dead_segments
 from tarsus_nodes.executor import FastExecutor
 from tarsus_nodes.farewell import exit_after
+from tarsus_nodes.ros_domain import given_domain
 
 FAREWELL_S = 3.0
 """s for taking node, context and participant down, 20 to 70 ms as a rule; a launch sends SIGTERM after 5 s"""
@@ -112,6 +113,7 @@ def _run(make_node: Callable[[], Node], argv: list[str], last: bool = False) -> 
 
 
 def _initialise(argv: list[str]) -> None:
+    given_domain(os.environ)
     try:
         extra = remove_ros_args(argv)
         # rclpy's own signal handlers would shut the context down before the node could publish its last command

@@ -53,10 +53,12 @@ class RecorderNode(Node):
         """Open the file.
 
         Raises:
+            ConfigError: for a topic whose name cannot be one; there is no file then.
             OutputFileError: if it is there already, or cannot be made.
         """
         super().__init__("recorder", start_parameter_services=False, **node_arguments)
         self._path = path
+        self._wanted = {self._full_name(topic) for topic in topics}
         try:
             self._file = open(path, "xb")  # noqa: SIM115 - closed by close
         except FileExistsError:
@@ -65,7 +67,6 @@ class RecorderNode(Node):
             raise OutputFileError(f"The recording '{path}' cannot be made: {error.strerror}.") from None
         self._writer = Writer(self._file, compression=CompressionType.LZ4)
         self._writer.start(profile="ros2", library="tarsus")
-        self._wanted = {self.resolve_topic_name(topic) for topic in topics}
         self._channels: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self.messages = 0
@@ -73,6 +74,12 @@ class RecorderNode(Node):
         self.create_timer(LOOK_S, self.look, clock=steady)
         self.create_timer(FLUSH_S, self.flush, clock=steady)
         self.look()
+
+    def _full_name(self, topic: str) -> str:
+        try:
+            return str(self.resolve_topic_name(topic))
+        except Exception:  # rclpy's errors have no common public base
+            raise ConfigError(f"'{topic}' is no name of a topic: give --topic one such as 'joint_states'.") from None
 
     def look(self) -> None:
         """Subscribe what is wanted and published by now."""

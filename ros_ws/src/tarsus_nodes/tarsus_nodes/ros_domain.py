@@ -40,9 +40,9 @@ def claimed_domain(environment: Mapping[str, str]) -> Iterator[int]:
     Raises:
         ConfigError: if the domain given is no domain or taken, or none is free.
     """
-    given = environment.get(VARIABLE, "").strip()
+    given = given_domain(environment)
     folder = _lock_folder(environment)
-    for domain in [parse_domain(given)] if given else range(FIRST, LAST + 1):
+    for domain in range(FIRST, LAST + 1) if given is None else [given]:
         claim = _claim(folder, domain)
         if claim is None:
             continue
@@ -51,12 +51,24 @@ def claimed_domain(environment: Mapping[str, str]) -> Iterator[int]:
                 continue
             yield domain
             return
-    if given:
+    if given is not None:
         raise ConfigError(
             f"ROS domain {given} already has a simulation or a robot on it: end that one, or unset {VARIABLE} "
             "and a free domain is taken."
         )
     raise ConfigError(f"The ROS domains {FIRST} to {LAST} are all taken by simulations: end one, or set {VARIABLE}.")
+
+
+def given_domain(environment: Mapping[str, str]) -> int | None:
+    """Return the domain that ROS_DOMAIN_ID names; None if it is not set, or empty.
+
+    The middleware does not look well at it: it takes -1 for some domain, and for 999 it names a port of UDP.
+
+    Raises:
+        ConfigError: if it names none.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    return parse_domain(text) if text else None
 
 
 def parse_domain(text: str) -> int:
@@ -65,7 +77,8 @@ def parse_domain(text: str) -> int:
     Raises:
         ConfigError: if it names none.
     """
-    if not text.isdecimal() or int(text) > HIGHEST:
+    # the middleware reads ASCII alone, and Python no number of thousands of digits
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= HIGHEST):
         raise ConfigError(f"{VARIABLE} is '{text}': set it to a number from 0 to {HIGHEST}, or unset it.")
     return int(text)
 
@@ -95,7 +108,12 @@ def _lock_folder(environment: Mapping[str, str]) -> Path:
         folder = Path(runtime, "tarsus")
     else:
         folder = Path(tempfile.gettempdir(), f"tarsus-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(
+            f"'{folder}' is no folder, and locks of simulations have to go there: remove it, or set XDG_RUNTIME_DIR."
+        ) from None
     if folder.stat().st_uid != os.getuid():
         raise ConfigError(f"The folder '{folder}' belongs to another user: remove it, or set XDG_RUNTIME_DIR.")
     return folder

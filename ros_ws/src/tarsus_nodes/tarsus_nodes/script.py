@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
@@ -15,21 +16,15 @@ from rclpy.signals import SignalHandlerOptions
 from tarsus_core.errors import ConfigError
 from tarsus_nodes.dds_ports import orphaned_ports_taken
 from tarsus_nodes.dds_segments import remove_dead_segments
+from tarsus_nodes.ros_domain import given_domain
 
 
 @contextlib.contextmanager
-def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[Callable[[], None]]:
-    """Use ROS within the block, which gets a function to call often: it raises once SIGINT or SIGTERM has come.
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Gives the block a function to call often: it raises KeyboardInterrupt once SIGINT, SIGTERM or SIGHUP has come.
 
     An exception raised by a signal handler itself could come up inside a callback of rclpy, or in a finaliser, and be
-    swallowed there.
-
-    Args:
-        argv: ROS arguments (``--ros-args ...``).
-        own_signals: False where the caller handles signals itself.
-
-    Raises:
-        ConfigError: for arguments that ROS does not take.
+    swallowed there. A SIGHUP that is ignored (``nohup``) stays so.
     """
     interrupted = False
 
@@ -41,18 +36,42 @@ def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[C
         if interrupted:
             raise KeyboardInterrupt
 
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield check
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[Callable[[], None]]:
+    """Use ROS within the block, which gets the function of ``interruptible`` to call often.
+
+    Args:
+        argv: ROS arguments (``--ros-args ...``).
+        own_signals: False where the caller handles signals itself; the function does nothing then.
+
+    Raises:
+        ConfigError: for arguments that ROS does not take, or a domain that is none.
+    """
+    given_domain(os.environ)
     try:
         # rclpy's own signal handlers would shut the context down before a last command could be published
         rclpy.init(args=["script", *argv], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy's errors have no common public base
         raise ConfigError(f"ROS cannot start: {' '.join(str(error).split()).rstrip('.')}.") from None
-    numbers = (signal.SIGINT, signal.SIGTERM) if own_signals else ()
-    previous = {number: signal.signal(number, interrupt) for number in numbers}
-    remove_dead_segments()
     try:
-        with orphaned_ports_taken():
-            yield check
+        with interruptible() if own_signals else contextlib.nullcontext(_nothing) as check:
+            remove_dead_segments()
+            with orphaned_ports_taken():
+                yield check
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
         rclpy.try_shutdown()
+
+
+def _nothing() -> None:
+    pass

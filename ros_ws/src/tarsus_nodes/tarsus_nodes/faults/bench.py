@@ -27,6 +27,7 @@ from std_srvs.srv import Trigger
 
 from tarsus_core.robot_model import load_robot
 from tarsus_edge.launcher import LaunchPlan, LaunchRun, ProcessSpec, find_launch_file, load_plan
+from tarsus_edge.policy_file import read_policy
 from tarsus_edge.pretrained import pretrained_policy
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults import relay
@@ -103,7 +104,7 @@ class FaultBench:
         """velocity command (3,) that is published while waiting; None for none"""
         self._own_wall_clock, self.cable, self._calm_s = own_wall_clock, cable, calm_s
         self._reports: dict[Publisher, Any] = {}
-        self._check = check
+        self.check = check
         self._injections = 0
         self._publishers: dict[str, Publisher] = {}
 
@@ -118,12 +119,12 @@ class FaultBench:
                 plan = self.cable.lay(plan)
                 stack.enter_context(variables(self.cable.environment(at_robot=False)))
             self.launch = stack.enter_context(LaunchRun(plan, screen=self.said))
-            self.witness = Witness(self.robot, self.domain)
+            self.witness = Witness(self.robot, read_policy(pretrained_policy(ROBOT)).contract, self.domain)
             stack.callback(self.witness.close)
             context = Context()  # of its own: what says where others are found is read when a context begins
             context.init(domain_id=self.domain)
             stack.callback(context.try_shutdown)
-            self.client = OperatorClient(context, self._check)
+            self.client = OperatorClient(context, self.check)
             stack.callback(self.client.close)
             self._reset = self.client.node.create_client(Trigger, "sim/reset")
             self.client.node.create_timer(REPORT_PERIOD_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -24,10 +24,9 @@ def _says(bench: FaultBench, level: str) -> bool:
 
 
 def _stops(bench: FaultBench, since_s: float) -> Seen:
-    rest = comes_to_rest(bench, since_s)
+    rest = comes_to_rest(bench, since_s, REACTION_MS)
     said = _says(bench, "error")
-    text = f"the collision monitor {'says so' if said else 'says nothing'}"
-    return both(rest, Seen(text, said and rest.reaction_ms is not None and rest.reaction_ms <= REACTION_MS))
+    return both(rest, Seen(f"the collision monitor {'says so' if said else 'says nothing'}", said))
 
 
 def camera_killed(bench: FaultBench) -> Seen:

@@ -26,6 +26,7 @@ KINDS = {
     "freeze": "deliver the same readings under new stamps",
     "nan": "one number of each is no number",
     "shift": "add this to every position, in rad",
+    "beyond": "add this to the position of the last joint, in rad",
     "stiffen": "add this to every stiffness, in N.m/rad",
     "garble": "a value is missing",
     "rename": "a joint has another name",
@@ -105,6 +106,10 @@ def _shift(message: Any, value: float) -> None:
     message.position = [position + value for position in message.position]
 
 
+def _beyond(message: Any, value: float) -> None:
+    message.position[-1] += value
+
+
 def _stiffen(message: Any, value: float) -> None:
     message.kp = [kp + value for kp in message.kp]
 
@@ -131,6 +136,7 @@ def _back(message: Any, value: float) -> None:
 _SPOIL: dict[str, Callable[[Any, float], None]] = {
     "nan": _nan,
     "shift": _shift,
+    "beyond": _beyond,
     "stiffen": _stiffen,
     "garble": _garble,
     "rename": _rename,

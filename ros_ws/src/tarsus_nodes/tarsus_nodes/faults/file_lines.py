@@ -53,8 +53,11 @@ def _flipped(file: PolicyFile) -> bytes:
     return bytes(data)
 
 
-def refused(make: Callable[[PolicyFile], bytes], *parameters: str) -> Callable[[FaultBench], Seen]:
-    """The node says why in one sentence and ends; ``parameters`` (``name:=value``) are set beyond those of sim."""
+def refused(make: Callable[[PolicyFile], bytes], because: str, *parameters: str) -> Callable[[FaultBench], Seen]:
+    """The node says why in one sentence and ends; ``parameters`` (``name:=value``) are set beyond those of sim.
+
+    ``because`` is what the sentence must hold.
+    """
 
     def run(bench: FaultBench) -> Seen:
         bench.to_passive()
@@ -74,18 +77,18 @@ def refused(make: Callable[[PolicyFile], bytes], *parameters: str) -> Callable[[
         found = _REFUSAL.search(said.getvalue())
         sentence = found.group(1).replace(str(path), path.name) if found else "no word of it"
         ended = "it goes on" if code is None else f"exit code {code} after {took_s:.1f} s"
-        return Seen(f"{sentence} ({ended})", found is not None and code == 2)
+        return Seen(f"{sentence} ({ended})", because in sentence and code == 2)
 
     return run
 
 
 LINES = tuple(
-    Line(number, fault, "refused at load, in one sentence; the node ends", refused(make, *parameters))
-    for number, fault, make, *parameters in (
-        (9, "policy for a robot with another joint", _changed(_other_joint)),
-        (10, "policy with a longer observation than its network", _changed(_longer)),
-        (11.1, "policy file cut short", lambda file: file.data[: len(file.data) // 2]),
-        (11.2, "policy file with one bit flipped", _flipped),
-        (11.3, "policy that nobody has signed, on a robot", lambda file: file.data, "use_sim_time:=false"),
+    Line(number, fault, "refused at load, in one sentence; the node ends", refused(make, because, *parameters))
+    for number, fault, make, because, *parameters in (
+        (9, "policy for a robot with another joint", _changed(_other_joint), "joint 'left_knee', which robot"),
+        (10, "policy with a longer observation than its network", _changed(_longer), "but its contract says"),
+        (11.1, "policy file cut short", lambda file: file.data[: len(file.data) // 2], "truncated or no ONNX model"),
+        (11.2, "policy file with one bit flipped", _flipped, "was altered"),
+        (11.3, "policy that nobody has signed, on a robot", lambda file: file.data, "unsigned", "use_sim_time:=false"),
     )
 )

@@ -21,10 +21,19 @@ from tarsus_msgs.msg import JointCommand, MotorStates
 
 from tarsus_edge.supervisor import State
 from tarsus_nodes.faults.bench import FaultBench
-from tarsus_nodes.faults.judge import both, comes_to_rest, damped, walks_on
+from tarsus_nodes.faults.judge import arming_refused, both, comes_to_rest, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 from tarsus_nodes.faults.witness import RIVAL
+from tarsus_nodes.operator_client import OperatorError
 from tarsus_nodes.qos import COMMAND_QOS
+from tarsus_nodes.tied import tied
+
+REST_MS = 2000.0
+"""half a second until a command is too old, and two strides of 0.64 s to stop in"""
+SIT_MS = 2600.0
+"""``halt_duration_s``, and a little"""
+STOP_MS = 50.0
+PRESSED = "The emergency stop is pressed"
 
 # A remote: commands 0.5 m/s until it is killed.
 _REMOTE = """
@@ -48,12 +57,11 @@ def silent_rival(bench: FaultBench) -> Seen:
     since_s = time.monotonic()
     other = node.create_publisher(JointCommand, "policy/command", COMMAND_QOS)
     try:
-        seen = damped(bench, since_s, 1000.0)
-        bench.client.press("supervisor/reset")
-        armed, why = bench.client.press("supervisor/arm")
+        seen = damped(bench, since_s, 1000.0, "publishers of 'policy/command'")
+        refused = arming_refused(bench, "publishers of 'policy/command'")
     finally:
         node.destroy_publisher(other)
-    return replace(seen, text=f"{seen.text} Arming: {why}", passed=seen.passed and not armed)
+    return both(seen, refused)
 
 
 def rival_that_commands(bench: FaultBench) -> Seen:
@@ -77,11 +85,10 @@ def rival_that_commands(bench: FaultBench) -> Seen:
     thread = threading.Thread(target=command, name="rival", daemon=True)
     thread.start()
     try:
-        seen = damped(bench, since_s, 1000.0)
+        seen = damped(bench, since_s, 1000.0, "publishers of ")  # both say so, whichever sees it first
         bench.until(lambda: bench.witness.watchdog_at(since_s) is not None, 2.0)
         at_s = bench.witness.watchdog_at(since_s)
-        bench.client.press("supervisor/reset")
-        armed, why = bench.client.press("supervisor/arm")
+        refused = arming_refused(bench, "publishers of ")
         bench.wait(0.3)
         holds = bench.witness.watchdog[-1][1].damp
     finally:
@@ -91,15 +98,14 @@ def rival_that_commands(bench: FaultBench) -> Seen:
         node.destroy_publisher(other)
     told_ms = None if at_s is None else (at_s - since_s) * 1e3
     told = "the watchdog does not see it" if told_ms is None else "the watchdog lets the actuators damp"
-    passed = holds and told_ms is not None and told_ms <= 1000.0 and not armed
-    return both(seen, Seen(f"{told}. Arming: {why}", passed, told_ms))
+    return both(seen, both(Seen(told, holds and told_ms is not None and told_ms <= 1000.0, told_ms), refused))
 
 
 def velocity_stops(bench: FaultBench) -> Seen:
     bench.to_walk()
     since_s = time.monotonic()
     bench.drives = None
-    return comes_to_rest(bench, since_s)
+    return comes_to_rest(bench, since_s, REST_MS)
 
 
 def velocity_not_a_number(bench: FaultBench) -> Seen:
@@ -107,7 +113,7 @@ def velocity_not_a_number(bench: FaultBench) -> Seen:
     before = int(bench.witness.value("policy", "cmd_vel rejected") or 0)
     bench.drives = np.array([math.nan, 0.0, 0.0])
     since_s = time.monotonic()
-    seen = comes_to_rest(bench, since_s)
+    seen = comes_to_rest(bench, since_s, REST_MS)
     bench.until(lambda: int(bench.witness.value("policy", "cmd_vel rejected") or 0) > before, 3.0)
     count = int(bench.witness.value("policy", "cmd_vel rejected") or 0) - before
     return both(Seen(f"{count} commands ignored", count > 0), seen)
@@ -121,11 +127,12 @@ def velocity_too_fast(bench: FaultBench) -> Seen:
     bench.wait(2.0)
     speed = bench.witness.mean_speed(since_s)
     walks = bench.client.state is State.WALK
-    return Seen(f"walks at {speed:.2f} m/s" if walks else f"damped: {bench.operator.reason}", walks and speed < 1.4)
+    text = f"walks at {speed:.2f} m/s" if walks else f"damped: {bench.operator.reason}"
+    return Seen(text, walks and 0.7 < speed < 1.4)
 
 
 def remote_lost(bench: FaultBench) -> Seen:
-    remote = subprocess.Popen([sys.executable, "-c", _REMOTE])
+    remote = subprocess.Popen(tied([sys.executable, "-c", _REMOTE]))
     try:
         bench.until(lambda: bench.client.node.count_publishers("cmd_vel") > 1)
         bench.to_walk()
@@ -136,7 +143,9 @@ def remote_lost(bench: FaultBench) -> Seen:
     finally:
         remote.kill()
         remote.wait()
-    return both(Seen(f"{walked:.2f} m in the last second of the remote", walked > 0.25), comes_to_rest(bench, since_s))
+    return both(
+        Seen(f"{walked:.2f} m in the last second of the remote", walked > 0.25), comes_to_rest(bench, since_s, REST_MS)
+    )
 
 
 def _motors(bench: FaultBench, temperature_c: float, error: int = 0) -> float:
@@ -153,15 +162,16 @@ def hot_motor(bench: FaultBench) -> Seen:
     warned = bench.until(lambda: bench.witness.view.level("supervisor", time.monotonic()) == "warn", 3.0)
     said = bench.witness.view.nodes["supervisor"].message if warned else "no warning"
     walks = bench.client.state is State.WALK
-    seen = damped(bench, _motors(bench, 121.0), 50.0)
+    seen = damped(bench, _motors(bench, 121.0), 50.0, "is at 121 C")
     _motors(bench, 40.0)
-    return both(Seen(f"at 110 C: {said}", warned and walks), replace(seen, text=f"at 121 C {seen.text}"))
+    limited = "is limited to 75%" in said
+    return both(Seen(f"at 110 C: {said}", warned and walks and limited), replace(seen, text=f"at 121 C {seen.text}"))
 
 
 def motor_error(bench: FaultBench) -> Seen:
     _motors(bench, 40.0)
     bench.to_walk()
-    seen = damped(bench, _motors(bench, 40.0, 7), 50.0)
+    seen = damped(bench, _motors(bench, 40.0, 7), 50.0, "reports error 7")
     _motors(bench, 40.0)
     return seen
 
@@ -169,7 +179,7 @@ def motor_error(bench: FaultBench) -> Seen:
 def silent_motors(bench: FaultBench) -> Seen:
     _motors(bench, 40.0)
     bench.to_walk()
-    seen = damped(bench, bench.fall_silent("motor_states"), 1200.0)
+    seen = damped(bench, bench.fall_silent("motor_states"), 1200.0, "The motors have not reported")
     _motors(bench, 40.0)
     return seen
 
@@ -183,17 +193,21 @@ def _battery(bench: FaultBench, share: float) -> float:
 def low_battery(bench: FaultBench) -> Seen:
     bench.to_passive()
     _battery(bench, 0.15)
-    armed, why = bench.client.press("supervisor/arm")
+    refused = arming_refused(bench, "The battery is at 15%")
     _battery(bench, 1.0)
     bench.to_walk()
     since_s = _battery(bench, 0.05)
     sat = bench.until(lambda: bench.witness.in_state(State.SIT, since_s) is not None)
-    down = bench.until(lambda: bench.client.state is State.DAMP)
+    halted = bench.witness.halted
+    bench.until(lambda: bench.client.state is State.DAMP)
     reason = bench.operator.reason
     _battery(bench, 1.0)
     at_s = bench.witness.in_state(State.SIT, since_s)
-    text = f"at 15 % arming: {why} At 5 %: {'halts, sits' if sat else 'does not sit'}, then {reason or 'nothing'}"
-    return Seen(text, not armed and sat and down, None if at_s is None else (at_s - since_s) * 1e3)
+    told_ms = None if at_s is None else (at_s - since_s) * 1e3
+    text = f"at 5 %: {'halts, ' if halted else ''}{'sits' if sat else 'does not sit'}, then {reason or 'nothing'}"
+    down = any(words in reason for words in ("has sat down", "is tilted by"))  # free, it topples as it sits down
+    passed = halted and told_ms is not None and told_ms <= SIT_MS and down
+    return both(Seen(f"at 15 %: {refused.text}", refused.passed), Seen(text, passed, told_ms))
 
 
 def bad_parameter(bench: FaultBench) -> Seen:
@@ -217,30 +231,51 @@ def bad_parameter(bench: FaultBench) -> Seen:
     return both(Seen(text, not granted and kept), walks_on(bench, 1.0))
 
 
+def _to_sit(bench: FaultBench) -> None:
+    """Let the robot sit down; nothing balances it, so there is no time to lose."""
+    bench.to_walk()
+    _battery(bench, 0.05)
+    if not bench.until(lambda: bench.client.state is State.SIT):
+        raise OperatorError("The robot does not sit down.")
+    bench.witness.begin()
+
+
 def emergency_stop(state: State) -> Line:
     """The button, in one state."""
 
     def run(bench: FaultBench) -> Seen:
         publisher = bench.publisher(Bool, "emergency_stop")
         publisher.publish(Bool(data=False))
-        {State.PASSIVE: bench.to_passive, State.STAND: bench.to_stand, State.WALK: bench.to_walk}[state]()
+        before = {
+            State.PASSIVE: bench.to_passive,
+            State.STAND: bench.to_stand,
+            State.WALK: bench.to_walk,
+            State.SIT: lambda: _to_sit(bench),
+        }
+        before[state]()
         try:
             since_s = time.monotonic()
             publisher.publish(Bool(data=True))
             bench.until(lambda: bench.witness.in_state(State.DAMP, since_s) is not None)
             at_s = bench.witness.in_state(State.DAMP, since_s)
-            seen = damped(bench, since_s, 50.0)
-            bench.client.press("supervisor/reset")
-            armed = bench.client.press("supervisor/arm")[0]
+            if state is State.PASSIVE:  # its commands damp already
+                reaction = math.inf if at_s is None else (at_s - since_s) * 1e3
+                good = reaction <= STOP_MS and PRESSED in bench.operator.reason and not bench.latched()
+                seen = Seen(f"damped: {bench.operator.reason}", good, reaction)
+            else:
+                seen = damped(bench, since_s, STOP_MS, PRESSED)
+            refused = arming_refused(bench, PRESSED)
         finally:
             publisher.publish(Bool(data=False))
+            if state is State.SIT:
+                _battery(bench, 1.0)
             bench.wait(0.3)
-        if at_s is None or armed:
-            return Seen("armed while it was pressed" if armed else "it was not damped", False)
-        return replace(seen, reaction_ms=(at_s - since_s) * 1e3) if state is State.PASSIVE else seen
+        return both(seen, refused)
 
-    number = {State.PASSIVE: 32.1, State.STAND: 32.2, State.WALK: 32.3}[state]
-    return Line(number, f"emergency stop in {state.name}", "damped within 50 ms; no arming while pressed", run)
+    number = {State.PASSIVE: 32.1, State.STAND: 32.2, State.WALK: 32.3, State.SIT: 32.4}[state]
+    return Line(
+        number, f"emergency stop in {state.name}", f"damped within {STOP_MS:g} ms; no arming while pressed", run
+    )
 
 
 LINES = (
@@ -268,4 +303,5 @@ LINES = (
     emergency_stop(State.PASSIVE),
     emergency_stop(State.STAND),
     emergency_stop(State.WALK),
+    emergency_stop(State.SIT),
 )

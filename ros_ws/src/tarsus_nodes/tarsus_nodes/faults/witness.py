@@ -18,6 +18,7 @@ from std_msgs.msg import String
 from tarsus_msgs.msg import JointCommand as JointCommandMsg
 from tarsus_msgs.msg import SupervisorState, WatchdogState
 
+from tarsus_core.contract import PolicyContract
 from tarsus_core.robot_model import RobotModel
 from tarsus_edge.supervisor import State
 from tarsus_nodes.command_check import CommandCheck
@@ -39,16 +40,18 @@ class Heard:
     """steady time at which it was heard"""
     stamp_s: float
     """of the state that it answers"""
+    sent_s: float
+    """wall time at which it was sent, by the middleware"""
     damps: bool
     """whether it has no stiffness"""
 
 
 class Witness:
-    """Keeps what was heard since ``begin``; every time is of the steady clock."""
+    """Keeps what was heard since ``begin``, and judges every command; times are of the steady clock if not said."""
 
-    def __init__(self, robot: RobotModel, domain: int) -> None:
+    def __init__(self, robot: RobotModel, contract: PolicyContract, domain: int) -> None:
         """Begin to listen."""
-        self.check = CommandCheck(robot)
+        self.check = CommandCheck(robot, contract)
         self.view = GraphView()
         self.commands: list[Heard] = []
         self.states: list[tuple[float, State]] = []
@@ -57,6 +60,10 @@ class Witness:
         """(time, position of the base in m)"""
         self.speed: list[tuple[float, np.ndarray]] = []
         """(time, velocity of the base in its own frame in m/s)"""
+        self.clock_ahead_s = 0.0
+        """of the wall clock by which a node last stamped its report, before that of this process"""
+        self.halted = False
+        """whether the supervisor has let the robot halt"""
         self.injected: dict[int, float] = {}
         self._context = Context()
         self._context.init(domain_id=domain)
@@ -83,11 +90,11 @@ class Witness:
         self._context.try_shutdown()
 
     def begin(self) -> None:
-        """Forget what was heard."""
+        """Forget what was heard; what was unsafe stays counted."""
         for heard in (self.commands, self.states, self.watchdog, self.track, self.speed):
             heard.clear()
         self.view.faults.clear()
-        self.check.heard = self.check.unsafe = 0
+        self.halted = False
 
     # ---- what was seen ----
 
@@ -136,16 +143,18 @@ class Witness:
     def _spin(self) -> None:
         self._executor.spin_while(lambda: not self._closed)
 
-    def _on_command(self, message: JointCommandMsg) -> None:
+    def _on_command(self, message: JointCommandMsg, info: dict[str, int]) -> None:
         if message.header.frame_id == RIVAL:
             return
         stamp_s = seconds_from_stamp(message.header.stamp)
-        self.commands.append(Heard(time.monotonic(), stamp_s, not any(message.kp)))
+        sent_s = info["source_timestamp"] / 1_000_000_000
+        self.commands.append(Heard(time.monotonic(), stamp_s, sent_s, not any(message.kp)))
         self.check.take(message)
 
     def _on_supervisor(self, message: SupervisorState) -> None:
         now_s = time.monotonic()
         self.states.append((now_s, State(message.state)))
+        self.halted = self.halted or message.halt
         self.view.on_supervisor(message, now_s)
 
     def _on_watchdog(self, message: WatchdogState) -> None:
@@ -154,6 +163,7 @@ class Witness:
         self.view.on_watchdog(message, now_s)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.clock_ahead_s = seconds_from_stamp(message.header.stamp) - time.time()
         self.view.on_diagnostics(message, time.monotonic())
 
     def _on_odometry(self, message: Odometry) -> None:
