@@ -22,7 +22,6 @@ from tarsus_nodes.faults import camera_lines, file_lines, message_lines, operato
 from tarsus_nodes.faults.bench import FaultBench
 from tarsus_nodes.faults.cable import Cable, UnavailableError
 from tarsus_nodes.faults.table import Line, Seen, Verdict, render
-from tarsus_nodes.operator_client import OperatorError
 from tarsus_nodes.realtime import PRIORITY, Realtime
 from tarsus_nodes.script import interruptible, ros_script
 from tarsus_nodes.sim_session import simulation_domain
@@ -137,7 +136,7 @@ def _cable(lines: Sequence[Line]) -> Iterator[Cable | UnavailableError | None]:
 def _run(line: Line, bench: FaultBench) -> Verdict:
     try:
         seen = line.run(bench)
-    except OperatorError as error:
+    except TarsusError as error:
         seen = Seen(str(error), False)
     return Verdict.of(line, seen, bench.witness.check.take_unsafe())
 
