@@ -21,10 +21,10 @@ class TarsusError(Exception):
     def __init__(self, message: str = "") -> None:
         """Take the message, which may quote names and values of any kind.
 
-        A line break in it becomes a space, a character that a terminal would obey ``?``, and the middle of one that is
-        longer than ``most`` three dots.
+        A line break in it becomes a space, a character that a terminal would obey, but for a tab, ``?``, and the middle
+        of one that is longer than ``most`` three dots.
         """
-        line = printable(" ".join(message.splitlines()))
+        line = "\t".join(map(printable, " ".join(message.splitlines()).split("\t")))
         if len(line) > self.most:
             line = f"{line[: self.most // 2]} ... {line[-self.most // 2 :]}"
         super().__init__(line)

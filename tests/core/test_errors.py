@@ -8,7 +8,7 @@ from tarsus_core.errors import TarsusError
 
 
 def test_a_message_is_one_plain_line() -> None:
-    assert str(TarsusError("'\x1b[31mred\n\udcffname' is absent.")) == "'?[31mred ?name' is absent."
+    assert str(TarsusError("'\x1b[31mred\n\udcff\tname' is absent.")) == "'?[31mred ?\tname' is absent."
 
 
 def test_the_middle_of_an_endless_message_is_left_out() -> None:

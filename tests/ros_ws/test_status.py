@@ -257,7 +257,7 @@ def test_the_command_shows_a_real_supervisor(session: Ros, policy: Path) -> None
 def test_the_command_shows_who_says_nothing_and_the_watchdog_that_is_not_there(session: Ros, policy: Path) -> None:
     Bench(session, policy, lockstep=False, watchdog=True)
     session.node(Mute)
-    done = ask(session, "--json")
+    done = ask(session, "--json", "--seconds", "8")
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
     assert found["nodes"]["arm/mute"] == {"level": "silent", "message": "", "heard_s_ago": None, "values": {}}
