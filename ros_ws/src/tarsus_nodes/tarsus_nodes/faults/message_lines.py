@@ -49,10 +49,15 @@ def goes_on(kind: str, topics: tuple[str, ...], value: float, for_s: float) -> C
     return run
 
 
-def single(kind: str, topics: tuple[str, ...], what: str) -> Callable[[FaultBench], Seen]:
+def single(kind: str, topics: tuple[str, ...], what: str, for_s: float = 0.0) -> Callable[[FaultBench], Seen]:
     """The fault is over after a message or two: the robot walks on, and the supervisor has rejected and counted it.
 
-    ``what`` is the name of the count in the supervisor's diagnostics.
+    Args:
+        kind: of the fault.
+        topics: of the relay.
+        what: name of the count in the supervisor's diagnostics.
+        for_s: how long it lasts after its first message: the policy sends each command twice, and the supervisor does
+            not read the second.
     """
 
     def run(bench: FaultBench) -> Seen:
@@ -64,6 +69,7 @@ def single(kind: str, topics: tuple[str, ...], what: str) -> Callable[[FaultBenc
         bench.wait(REPORT_S)  # what was rejected on the way here is told by then
         before = count()
         bench.inject(kind, topics)
+        bench.wait(for_s)
         bench.mend()
         seen = walks_on(bench, 2.0)
         rejected = count() - before
@@ -148,7 +154,7 @@ LINES = tuple(
         ),
         (6.1, "NaN in a state", "rejected and counted; walks on", single("nan", JOINTS, "states rejected")),
         (6.2, "NaN in every state", "held, damped within 75 ms", damps("nan", JOINTS, 0.0, AGE_MS, NO_STATE)),
-        (7.1, "NaN in an action", "rejected and counted; walks on", single("nan", POLICY, "commands rejected")),
+        (7.1, "NaN in an action", "rejected and counted; walks on", single("nan", POLICY, "commands rejected", 0.02)),
         (
             7.2,
             "NaN in every action",

@@ -258,6 +258,7 @@ def emergency_stop(state: State) -> Line:
             publisher.publish(Bool(data=True))
             bench.until(lambda: bench.witness.in_state(State.DAMP, since_s) is not None)
             at_s = bench.witness.in_state(State.DAMP, since_s)
+            bench.until(lambda: bench.client.state is State.DAMP)  # hears the reason by another way than the witness
             if state is State.PASSIVE:  # its commands damp already
                 reaction = math.inf if at_s is None else (at_s - since_s) * 1e3
                 good = reaction <= STOP_MS and PRESSED in bench.operator.reason and not bench.latched()

@@ -29,8 +29,8 @@ STEADY = (
     *("/joint_states", "/imu/data", "/joint_command", "/supervisor/state", "/watchdog/state", "/ground_truth/odom"),
 )
 """topics on which something is said ten times a second or more, whatever the robot does"""
-BEGIN_S = 3.0
-"""s in which the recorder finds who publishes, on a busy machine, too"""
+BEGIN_S = 6.0
+"""s in which the recorder, a process as any other, finds who publishes; 3.5 were seen beside nodes that go first"""
 LOST_S = 1.0
 """s before its end that a recording may lack"""
 GAP_S = 0.4
