@@ -49,3 +49,9 @@ def test_thresholds_out_of_range_are_refused(name: str, value: Any) -> None:
 def test_thresholds_in_the_wrong_order_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must not exceed"):
         SupervisorConfig(**values)
+
+
+def test_a_robot_that_may_be_armed_does_not_sit_down_at_once() -> None:
+    SupervisorConfig(battery_sit_share=0.1, battery_sit_margin=0.1, battery_arm_share=0.2)
+    with pytest.raises(ConfigError, match="their sum must not exceed battery_arm_share"):
+        SupervisorConfig(battery_sit_share=0.1, battery_sit_margin=0.11, battery_arm_share=0.2)
