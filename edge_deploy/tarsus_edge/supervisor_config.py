@@ -186,7 +186,7 @@ class SupervisorConfig:
                     f"The supervisor's {first} is {getattr(self, first)}: it must not exceed {second} "
                     f"({getattr(self, second)})."
                 )
-        if self.battery_sit_share + self.battery_sit_margin > self.battery_arm_share + 1e-9:
+        if self.battery_sit_share + self.battery_sit_margin > self.battery_arm_share + 1e-9:  # sums are rounded
             raise ConfigError(
                 f"The supervisor's battery_sit_share and battery_sit_margin are {self.battery_sit_share} and "
                 f"{self.battery_sit_margin}: their sum must not exceed battery_arm_share ({self.battery_arm_share}), "

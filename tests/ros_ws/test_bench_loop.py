@@ -216,33 +216,30 @@ def test_bad_options_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
         assert "--seconds" in capsys.readouterr().err
 
 
-def test_the_table_says_of_how_many_answers_the_nodes_tell() -> None:
+def shown(seconds: float, commands: int, nodes_ms: dict[str, float | None] | None) -> str:
+    """The table of a run, with what policy and supervisor tell of themselves."""
     latency = {"p50": 1.0, "p99": 2.0, "max": None}
     found: dict[str, Any] = {
-        "seconds": 600.0, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
-        "supervisor_ms": latency, "policy_ms": latency, "deadline_misses": 0, "real_time_factor": 1.0,
-        "commands": 30_000, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
+        "seconds": seconds, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
+        "supervisor_ms": nodes_ms, "policy_ms": nodes_ms, "deadline_misses": 0, "real_time_factor": 1.0,
+        "commands": commands, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
         "rt_lock_memory": False, "rt_awake": False,
     }  # fmt: skip
     out = io.StringIO()
     Console(file=out, width=80).print(_table(found))
-    assert "state to command in the supervisor [ms], last 3000  " in out.getvalue()
-    assert "time to answer of the policy [ms], last 3000  " in out.getvalue()
+    return out.getvalue()
+
+
+def test_the_table_says_of_how_many_answers_the_nodes_tell() -> None:
+    table = shown(600.0, 30_000, {"p50": 1.0, "p99": 2.0, "max": None})
+    assert "state to command in the supervisor [ms], last 3000  " in table
+    assert "time to answer of the policy [ms], last 3000  " in table
     assert Latency()._values_s.maxlen == 3000
 
 
 def test_what_the_nodes_tell_is_not_shown_of_a_walk_that_is_shorter_than_it() -> None:
     assert full_window(60.0) and not full_window(59.9)
-    latency = {"p50": 1.0, "p99": 2.0, "max": 3.0}
-    found: dict[str, Any] = {
-        "seconds": 3.0, "load": "none", "loop_latency_ms": latency, "answer_latency_ms": latency,
-        "supervisor_ms": None, "policy_ms": None, "deadline_misses": 0, "real_time_factor": 1.0,
-        "commands": 150, "unsafe_commands": 0, "camera_hz": None, "damped": "", "rt_priority": 0,
-        "rt_lock_memory": False, "rt_awake": False,
-    }  # fmt: skip
-    out = io.StringIO()
-    Console(file=out, width=80).print(_table(found))
-    (line,) = [line for line in out.getvalue().splitlines() if "of the policy" in line]
+    (line,) = [line for line in shown(3.0, 150, None).splitlines() if "of the policy" in line]
     assert line.split()[-3:] == ["-", "-", "-"]
 
 
