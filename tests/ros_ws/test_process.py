@@ -16,6 +16,7 @@ import pytest
 from helpers.domain import own_domain
 from helpers.policies import make_policy
 from helpers.ros import Ros
+from helpers.signalled import signalled
 from rclpy.node import Node
 
 from tarsus_core.robot_model import load_robot
@@ -77,19 +78,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 )
 def test_signals_end_it_cleanly(environment: dict[str, str], signals: list[signal.Signals]) -> None:
     # It sleeps inside the middleware, where Python's own handlers would not run.
-    with subprocess.Popen(
-        [sys.executable, "-c", NODE],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whether or not the tests run under nohup
-    ) as process:
-        assert process.stdout is not None and process.stdout.readline() == "up\n"
-        for number in signals:
-            process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (0, "stopped True\n", "")
+    assert signalled(NODE, environment, *signals) == (0, "stopped True\n", "")
 
 
 def segments(pid: int) -> set[str]:

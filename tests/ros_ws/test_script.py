@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from helpers.domain import own_domain
+from helpers.signalled import signalled
 
 from tarsus_core import cli
 from tarsus_nodes import cli_faults
@@ -40,18 +39,7 @@ raise SystemExit(guard(run))
 def test_a_signal_ends_a_script_in_order(number: signal.Signals) -> None:
     with own_domain() as domain:
         environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        with subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whether or not the tests run under nohup
-        ) as process:
-            assert process.stdout is not None and process.stdout.readline() == "up\n"
-            process.send_signal(number)
-            out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (130, "tidied\n", "tarsus: Stopped by Ctrl-C.\n")
+        assert signalled(SCRIPT, environment, number) == (130, "tidied\n", "tarsus: Stopped by Ctrl-C.\n")
 
 
 def test_a_hangup_that_is_ignored_stays_so_and_handlers_come_back() -> None:
