@@ -13,6 +13,7 @@ from lifecycle_msgs.msg import Transition as TransitionMsg
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from tarsus_edge.bringup import Aim, Stage, Transition
@@ -207,14 +208,41 @@ def test_after_a_refusal_a_node_is_asked_how_it_is(graph: Graph) -> None:
     manager = graph.manager(autostart=False)
     sim = manager._managed["sim"]
     graph.until(lambda: manager.stages["sim"] is Stage.UNCONFIGURED, "its state")
-    answers: list[bool] = []
+    answers: list[str] = []
     sim.ask(Transition("sim", "deactivate"), answers.append)
     graph.until(lambda: answers, "the refusal")
-    assert answers == [False] and sim.guessed
-    sim.beat = lambda now_s, timeout_s: None  # type: ignore[method-assign]
+    assert answers == ["it has said why."] and sim.guessed
+    sim.beat = lambda now_s: None  # type: ignore[method-assign]
     manager.bringup.start()
     graph.session.spin_for(0.4)
     assert graph.log == [], "it does not ask on a guess"
     del sim.beat
     graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
     assert graph.log == UP
+
+
+@pytest.mark.parametrize("lost", ["answer", "request"])
+def test_an_answer_that_is_lost_is_read_from_the_state(graph: Graph, lost: str) -> None:
+    name = f"legs_{lost}"  # of its own: a node of another test that has just ended may still be in the graph
+    graph.part(name)
+    manager = graph.manager(nodes=[name], autostart=False, exit_on_failure=False, transition_timeout_s=600.0)
+    change = manager._managed[name]._change
+    call = change.call_async
+
+    def lose(request: ChangeState.Request) -> Future:
+        if lost == "answer":
+            call(request)
+        change.call_async = call  # only once
+        return Future()
+
+    change.call_async = lose
+    manager.bringup.start()
+    if lost == "answer":
+        graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
+        assert graph.log == [f"configure {name}", f"activate {name}"], "nothing is asked twice"
+    else:
+        graph.until(lambda: bool(manager.bringup.fault), "the failure")
+        assert (
+            manager.bringup.fault == f"The node '{name}' could not configure: it does not answer, and is unconfigured."
+        )
+        assert manager.stages[name] is Stage.UNCONFIGURED and graph.log == []

@@ -52,7 +52,7 @@ _REACHED = {
 class Managed:
     """What is known of one lifecycle node."""
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Node, name: str, timeout_s: float) -> None:
         self.name = name
         self.stage = Stage.LOST
         self.heard_s = -1e9
@@ -60,9 +60,14 @@ class Managed:
         self.guessed = False
         """whether its stage is only what it was before a transition that failed, until it is heard again"""
         self._node = node
+        self._timeout_s = timeout_s
         self._asked: Future | None = None
         self._asked_s = -1e9
         self._pending: Future | None = None
+        self._settle: Callable[[Stage], None] = lambda stage: None
+        self._said: Stage | None = None
+        """the primary state that it names while a transition is not answered, and the time since when"""
+        self._said_since_s = -1e9
         self._get = node.create_client(GetState, f"{name}/get_state")
         self._change = node.create_client(ChangeState, f"{name}/change_state")
 
@@ -70,38 +75,49 @@ class Managed:
         """Let a time not count in which this process itself was held up, and could hear nobody."""
         self.heard_s += gap_s
         self._asked_s += gap_s
+        self._said_since_s += gap_s
 
     def gone(self) -> bool:
         """Whether it was asked for a transition, and has left the graph since."""
         return self.busy and not self._change.service_is_ready()
 
-    def beat(self, now_s: float, timeout_s: float) -> None:
-        """Ask for its state, and count it as lost when it has not answered for long."""
-        if self.busy:
-            return
-        if self._asked is not None and now_s - self._asked_s > timeout_s:
+    def beat(self, now_s: float) -> None:
+        """Ask for its state, and count it as lost when it has not answered for long, unless a transition keeps it."""
+        if self._asked is not None and now_s - self._asked_s > self._timeout_s:
             self._get.remove_pending_request(self._asked)
             self._asked = None
-        if self._asked is None and now_s - self._asked_s >= HEARTBEAT_S and self._get.service_is_ready():
+        # The two services are found one after the other: a node that is known can then be asked for a transition.
+        ready = self._get.service_is_ready() and self._change.service_is_ready()
+        if ready and self._asked is None and now_s - self._asked_s >= HEARTBEAT_S:
             self._asked, self._asked_s = self._get.call_async(GetState.Request()), now_s
             self._asked.add_done_callback(self._on_state)
-        if now_s - self.heard_s > timeout_s:
+        if not self.busy and now_s - self.heard_s > self._timeout_s:
             self.stage, self.guessed = Stage.LOST, False
 
     def _on_state(self, future: Future) -> None:
         self._asked = None
-        if not self.busy and not future.cancelled() and future.result() is not None:
-            self.heard_s = time.monotonic()
-            self.stage = _STAGES.get(future.result().current_state.id, self.stage)
-            self.guessed = False
+        if future.cancelled() or future.result() is None:
+            return
+        stage, now_s = _STAGES.get(future.result().current_state.id), time.monotonic()
+        if not self.busy:
+            self.heard_s, self.stage, self.guessed = now_s, stage or self.stage, False
+        elif stage is not self._said:
+            self._said, self._said_since_s = stage, now_s
+        elif stage is not None and now_s - self._said_since_s > self._timeout_s:
+            self._settle(stage)
 
-    def ask(self, transition: Transition, then: Callable[[bool], None]) -> None:
-        """Ask for a transition; ``then`` is told whether it succeeded."""
+    def ask(self, transition: Transition, then: Callable[[str], None]) -> None:
+        """Ask for a transition; ``then`` is told why it did not succeed, or nothing.
+
+        An answer may get lost. A node that then goes on to name one primary state, for as long as would make a silent
+        one count as lost, has ended the transition (between two primary states it is in one of its own), or has
+        never heard of it: what it names is taken for the answer.
+        """
         request = ChangeState.Request(transition=TransitionMsg(id=_TRANSITIONS[transition.name]))
         if self._asked is not None:
             self._get.remove_pending_request(self._asked)
             self._asked = None
-        self.busy = True
+        self.busy, self._said = True, None
 
         def done(future: Future) -> None:
             self.busy = False
@@ -110,8 +126,18 @@ class Managed:
             if granted:
                 self.stage = _REACHED[transition.name]
             self.guessed = not granted
-            then(granted)
+            then("" if granted else "it has said why.")
 
+        def settle(stage: Stage) -> None:
+            self.give_up()
+            self.heard_s, self.stage = time.monotonic(), stage
+            if stage is _REACHED[transition.name]:
+                self._node.get_logger().warning(f"'{self.name}' is {stage.value}; its answer was lost.")
+                then("")
+            else:
+                then(f"it does not answer, and is {stage.value}.")
+
+        self._settle = settle
         self._pending = self._change.call_async(request)
         self._pending.add_done_callback(done)
 
@@ -146,7 +172,7 @@ class LifecycleManagerNode(Node):
             self, "exit_on_failure", True, "End with exit code 2 when the first start fails, after taking all down"
         )
         self.bringup = Bringup(names)
-        self._managed = {name: Managed(self, name) for name in self.bringup.nodes}
+        self._managed = {name: Managed(self, name, self._timeout_s) for name in self.bringup.nodes}
         self._damp = self.create_client(Trigger, "supervisor/damp")
         self._under_way: tuple[Transition, float] | None = None
         self._was_up = False
@@ -167,7 +193,7 @@ class LifecycleManagerNode(Node):
         now_s = time.monotonic()
         self._pass_over_own_gap(now_s)
         for managed in self._managed.values():
-            managed.beat(now_s, self._timeout_s)
+            managed.beat(now_s)
         if self._under_way is not None:
             transition, since_s = self._under_way
             if self._managed[transition.node].gone():  # it waits for one that comes, as for any that is lost
@@ -193,9 +219,7 @@ class LifecycleManagerNode(Node):
         following = self.bringup.next(self.stages)
         if following is not None:
             self._under_way = following, now_s
-            self._managed[following.node].ask(
-                following, lambda granted: self._on_done(following, "" if granted else "it has said why.")
-            )
+            self._managed[following.node].ask(following, lambda why: self._on_done(following, why))
         elif self._ended():
             raise Finished(2)
 
