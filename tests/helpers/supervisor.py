@@ -12,6 +12,7 @@ from helpers.robots import state_of
 
 from tarsus_core.robot_model import load_robot
 from tarsus_core.state import JointCommand
+from tarsus_edge.health import MotorReading
 from tarsus_edge.supervisor import Supervisor
 from tarsus_edge.supervisor_config import SupervisorConfig
 
@@ -36,6 +37,15 @@ def knee(value: float) -> np.ndarray:
     array = np.zeros(COUNT)
     array[KNEE] = value
     return array
+
+
+def motors(temperature_c: float, joint: str = "left_knee_joint", error: int = 0) -> MotorReading:
+    """All motors at 40 C, one hotter."""
+    names = ROBOT.joint_names[::-1]  # by name, never by place
+    values, errors = np.full(COUNT, 40.0), np.zeros(COUNT, np.uint32)
+    values[names.index(joint)] = temperature_c
+    errors[names.index(joint)] = error
+    return MotorReading(names, values, errors)
 
 
 class Rig:
