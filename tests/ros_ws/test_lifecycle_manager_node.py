@@ -193,7 +193,7 @@ def test_a_node_that_ends_in_a_transition_is_waited_for(graph: Graph) -> None:
     graph.end(alive)
     mute.destroy_node()
     client = manager._managed["policy"]._change
-    client.service_is_ready = lambda: False  # type: ignore[method-assign]  # the middleware may take 10 s to say so
+    client.service_is_ready = lambda: False  # the middleware may take 10 s to say so
     graph.until(lambda: not manager._managed["policy"].busy, "the end")
     del client.service_is_ready
     assert manager.bringup.aim is Aim.UP and not manager.bringup.fault
@@ -212,11 +212,11 @@ def test_after_a_refusal_a_node_is_asked_how_it_is(graph: Graph) -> None:
     sim.ask(Transition("sim", "deactivate"), answers.append)
     graph.until(lambda: answers, "the refusal")
     assert answers == ["it has said why."] and sim.guessed
-    sim.beat = lambda now_s: None  # type: ignore[method-assign]
-    manager.bringup.start()
-    graph.session.spin_for(0.4)
+    with pytest.MonkeyPatch.context() as unheard:
+        unheard.setattr(sim, "beat", lambda now_s: None)
+        manager.bringup.start()
+        graph.session.spin_for(0.4)
     assert graph.log == [], "it does not ask on a guess"
-    del sim.beat
     graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
     assert graph.log == UP
 
