@@ -60,6 +60,7 @@ class Ros:
             node.destroy_node()
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
+        self.context.destroy()  # its participant, which would stay in the graph until garbage is collected
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import pytest
 from helpers.ros import Ros
 from lifecycle_msgs.msg import Transition as TransitionMsg
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -55,7 +55,7 @@ class Graph:
         self.session = session
         self.log: list[str] = []
         self.damped = 0
-        supervisor = session.node(lambda **k: LifecycleNode("supervisor", **k))
+        supervisor = session.node(lambda **k: RobustLifecycleNode("supervisor", **k))
         supervisor.create_service(Trigger, "supervisor/damp", self._on_damp)
         self.asker = supervisor
 
@@ -164,17 +164,25 @@ def test_a_transition_that_cannot_be_is_refused_and_ends_nobody(graph: Graph, wa
     assert graph.log == ["configure sim", "activate sim"]
 
 
-def test_a_manager_that_was_held_up_blames_nobody(graph: Graph) -> None:
+@pytest.mark.parametrize("held_s", [0.6, 5.0])
+def test_a_manager_that_was_held_up_blames_nobody(graph: Graph, held_s: float) -> None:
     graph.part("sim")
     graph.part("policy")
     manager = graph.manager()
     graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
-    manager._looked_s -= 5.0  # all it knows is 5 s old now, ten times what makes a node lost
+    manager._looked_s -= held_s  # all it knows is older now than the 0.5 s that make a node lost
     for managed in manager._managed.values():
-        managed.heard_s -= 5.0
-        managed._asked_s -= 5.0
+        managed.heard_s -= held_s
+        managed._asked_s -= held_s
     graph.session.spin_for(0.4)
     assert manager.bringup.up(manager.stages) and manager.bringup.recoveries == graph.damped == 0
+
+
+def test_a_destroyed_node_leaves_the_graph_at_once(graph: Graph) -> None:
+    part = graph.part("sim")
+    graph.until(lambda: graph.asker.count_services("/sim/get_state") == 1, "its service")
+    graph.end(part)  # it is still held here: no garbage collection takes it
+    graph.until(lambda: graph.asker.count_services("/sim/get_state") == 0, "its end")
 
 
 def test_a_node_that_ends_in_a_transition_is_waited_for(graph: Graph) -> None:

@@ -17,7 +17,11 @@ from tarsus_nodes.process import Finished
 
 
 class RobustLifecycleNode(LifecycleNode):
-    """A lifecycle node that refuses a transition it cannot make now; rclpy's own ends with an error of its C code."""
+    """A lifecycle node that refuses a transition it cannot make now, and leaves the graph when it is destroyed.
+
+    rclpy's own ends with an error of its C code, and keeps its lifecycle services until it is collected as garbage:
+    others take it for alive, and ask it in vain.
+    """
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         """Take a node's arguments."""
@@ -41,6 +45,11 @@ class RobustLifecycleNode(LifecycleNode):
         )
         response.success = False
         return response
+
+    def destroy_node(self) -> None:
+        """Destroy the node, and the services of its lifecycle with it."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
 
 def sentence(error: Exception) -> str:

@@ -24,8 +24,6 @@ from tarsus_nodes.process import Finished, run_process
 
 PERIOD_S = 0.1
 """s between two looks at the graph"""
-OWN_GAP_S = 1.0
-"""s between two looks above which the manager itself was held up"""
 HEARTBEAT_S = 0.25
 """s between two questions to a node for its state, as nav2's bond"""
 
@@ -225,8 +223,8 @@ class LifecycleManagerNode(Node):
 
     def _pass_over_own_gap(self, now_s: float) -> None:
         """Blame nobody for a time in which this process stood still: what the others said waits to be read."""
-        gap_s, self._looked_s = now_s - self._looked_s, now_s
-        if gap_s > OWN_GAP_S:
+        gap_s, self._looked_s = now_s - self._looked_s - PERIOD_S, now_s
+        if gap_s > 0.0:
             for managed in self._managed.values():
                 managed.pass_over(gap_s)
             if self._under_way is not None:
