@@ -49,17 +49,6 @@ DRIVE_PERIOD_S = 0.05
 REPORT_PERIOD_S = 0.1
 PATIENCE_S = 10.0
 """steady time to wait for what has to happen, beyond any limit: then it has not"""
-PATIENT = {
-    "state_age_warn_s": "0.1",
-    "state_age_damp_s": "0.4",
-    "state_delay_damp_s": "0.4",
-    "command_age_hold_s": "0.4",
-    "command_age_damp_s": "0.45",
-    "states_late_damp": "1000",
-    "command_timeout_s": "0.45",
-}
-"""Limits where the wall clock is shifted: the library that does so holds the processes up for up to 60 ms. An age that
-went by the wall clock would be off by an hour."""
 TRIES = 3
 """to bring the robot to walk: a machine that is held up may damp it on the way"""
 
@@ -114,7 +103,7 @@ class FaultBench:
             if self._own_wall_clock:
                 self.wall_clock = WallClock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
                 stack.callback(self.wall_clock.tidy)
-                plan = plan.with_parameters(**PATIENT).with_environment(self.wall_clock.environment)
+                plan = plan.with_environment(self.wall_clock.environment)
             if self.cable is not None:
                 plan = self.cable.lay(plan)
                 stack.enter_context(variables(self.cable.environment(at_robot=False)))

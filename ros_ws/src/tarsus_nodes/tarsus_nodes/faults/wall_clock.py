@@ -31,6 +31,9 @@ class WallClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
             "FAKETIME_CACHE_DURATION": "1",  # s between two looks at the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # The library's guess by the version of glibc is wrong for waits that end by the steady clock, such as
+            # Python's for its lock: they end at once, and a thread that waits takes a core with its priority.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
             "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         }
         self.shift(0)

@@ -1,0 +1,53 @@
+# Copyright 2026 The Tarsus Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A shifted wall clock: processes read it, while what waits by the steady clock waits as long as ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tarsus_nodes.faults.wall_clock import WallClock
+
+READ = "import time; print(time.time())"
+WAIT = """
+import sys, threading, time
+sys.setswitchinterval(0.3)  # s that a thread waits for Python's lock before it asks for it
+ended = threading.Event()
+def compute():
+    while not ended.is_set():
+        pass
+thread = threading.Thread(target=compute)
+thread.start()
+end, turns = time.monotonic() + 1.5, 0
+while time.monotonic() < end:
+    time.sleep(0.001)
+    turns += 1
+ended.set()
+thread.join()
+print(turns)
+"""
+
+
+def said(code: str, clock: WallClock) -> float:
+    environment = {**os.environ, **clock.environment}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def test_a_process_reads_the_shifted_clock(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path)
+    for ahead_s in (0, 7200, 3600):
+        clock.shift(ahead_s)
+        assert abs(said(READ, clock) - time.time() - ahead_s) < 60.0
+    clock.tidy()
+
+
+def test_a_thread_waits_for_pythons_lock_as_long_as_without(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path)
+    clock.shift(7200)
+    assert said(WAIT, clock) <= 6, "1.5 s hold five waits of 0.3 s; a wait that ends at once makes a thousand turns"
+    clock.tidy()
