@@ -231,10 +231,9 @@ def test_after_a_refusal_a_node_is_asked_how_it_is(graph: Graph) -> None:
 
 @pytest.mark.parametrize("lost", ["answer", "request"])
 def test_an_answer_that_is_lost_is_read_from_the_state(graph: Graph, lost: str) -> None:
-    name = f"legs_{lost}"  # of its own: a node of another test that has just ended may still be in the graph
-    graph.part(name)
-    manager = graph.manager(nodes=[name], autostart=False, exit_on_failure=False, transition_timeout_s=600.0)
-    change = manager._managed[name]._change
+    graph.part("sim")
+    manager = graph.manager(nodes=["sim"], autostart=False, exit_on_failure=False, transition_timeout_s=600.0)
+    change = manager._managed["sim"]._change
     call = change.call_async
 
     def lose(request: ChangeState.Request) -> Future:
@@ -247,10 +246,8 @@ def test_an_answer_that_is_lost_is_read_from_the_state(graph: Graph, lost: str) 
     manager.bringup.start()
     if lost == "answer":
         graph.until(lambda: manager.bringup.up(manager.stages), "all nodes active")
-        assert graph.log == [f"configure {name}", f"activate {name}"], "nothing is asked twice"
+        assert graph.log == ["configure sim", "activate sim"], "nothing is asked twice"
     else:
         graph.until(lambda: bool(manager.bringup.fault), "the failure")
-        assert (
-            manager.bringup.fault == f"The node '{name}' could not configure: it does not answer, and is unconfigured."
-        )
-        assert manager.stages[name] is Stage.UNCONFIGURED and graph.log == []
+        assert manager.bringup.fault == "The node 'sim' could not configure: it does not answer, and is unconfigured."
+        assert manager.stages["sim"] is Stage.UNCONFIGURED and graph.log == []

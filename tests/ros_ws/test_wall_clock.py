@@ -8,7 +8,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tarsus_nodes.faults.wall_clock import WallClock
 
@@ -32,22 +35,25 @@ print(turns)
 """
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> Iterator[WallClock]:
+    clock = WallClock(tmp_path)
+    yield clock
+    clock.tidy()
+
+
 def said(code: str, clock: WallClock) -> float:
     environment = {**os.environ, **clock.environment}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def test_a_process_reads_the_shifted_clock(tmp_path: Path) -> None:
-    clock = WallClock(tmp_path)
+def test_a_process_reads_the_shifted_clock(clock: WallClock) -> None:
     for ahead_s in (0, 7200, 3600):
         clock.shift(ahead_s)
         assert abs(said(READ, clock) - time.time() - ahead_s) < 60.0
-    clock.tidy()
 
 
-def test_a_thread_waits_for_pythons_lock_as_long_as_without(tmp_path: Path) -> None:
-    clock = WallClock(tmp_path)
+def test_a_thread_waits_for_pythons_lock_as_long_as_without(clock: WallClock) -> None:
     clock.shift(7200)
     assert said(WAIT, clock) <= 6, "1.5 s hold five waits of 0.3 s; a wait that ends at once makes a thousand turns"
-    clock.tidy()
