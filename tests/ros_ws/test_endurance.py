@@ -138,3 +138,27 @@ def test_two_cycles_and_a_walk_with_a_push_leave_nothing(tmp_path: Path) -> None
     assert set(walked["memory_mb"]) == {
         *("sim_node-1", "policy_node-2", "watchdog_node-3", "supervisor_node-4", "lifecycle_manager_node-5")
     }
+
+
+@pytest.mark.graph
+@pytest.mark.slow
+def test_a_fall_is_told_with_its_push_and_the_robot_walks_on() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    code = """
+import sys
+from tarsus_core.cli import main
+from tarsus_nodes import endurance
+endurance.PUSH_NS = 200.0
+sys.exit(main(["bench", "endurance", "--cycles", "0", "--minutes", "0.2", "--json"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 1, done.stdout + done.stderr
+    walked = json.loads(done.stdout)["walk"]
+    assert walked["simulated_s"] >= 12.0
+    assert walked["falls"] == len(walked["fell"]) >= 1
+    first = walked["fell"][0]
+    assert 0.0 <= first["pushed_at_s"] < first["at_s"] < 10.0
+    assert first["velocity_command"] == [0.5, 0.0, 0.0]
+    assert 0.0 <= first["direction_deg"] <= 360.0
+    assert first["because"].endswith(".")
+    assert walked["unsafe_commands"] == 0

@@ -76,7 +76,11 @@ def cycle(count: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
 
 
 def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> dict[str, Any]:
-    """Walk for so long of simulated time, in lockstep, with pushes; returns figures, ready for JSON. See ``cycle``."""
+    """Walk for so long of simulated time, in lockstep, with pushes; returns figures, ready for JSON. See ``cycle``.
+
+    ``fell`` tells of each fall (the first ten) when it was, which push came before, at which command, and why the
+    robot was damped.
+    """
     rng = np.random.default_rng(seed)
     with FaultBench(arguments={"lockstep": "true", "seed": str(seed)}, check=check) as bench:
         client = bench.client
@@ -84,12 +88,13 @@ def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> d
         bench.operator.stand_up()
         client.set_simulator_parameter("run_until_s", -1.0)
         start_s, wall_s = client.time_s, time.monotonic()
-        next_s, falls, count, damped_because = start_s, 0, 0, []
+        next_s, count = start_s, 0
+        pushed: dict[str, Any] = {}
+        falls: list[dict[str, Any]] = []
         warm: dict[str, float] = {}
         while (done_s := client.time_s - start_s) < duration_s:
             if client.state is State.DAMP:
-                falls += 1
-                damped_because.append(bench.operator.reason)
+                falls.append({"at_s": round(done_s, 1), **pushed, "because": bench.operator.reason})
                 _up_again(bench)
             if client.time_s >= next_s:
                 next_s = client.time_s + PUSH_EVERY_S
@@ -97,6 +102,11 @@ def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> d
                 angle = rng.uniform(0.0, 2.0 * np.pi)
                 pushes.publish(Vector3(x=PUSH_NS * np.cos(angle), y=PUSH_NS * np.sin(angle)))
                 count += 1
+                pushed = {
+                    "pushed_at_s": round(done_s, 1),
+                    "direction_deg": round(float(np.degrees(angle)), 1),  # from the heading, to the left
+                    "velocity_command": bench.drives.tolist(),
+                }
             if not warm and done_s > WARM_UP * duration_s:
                 warm = dict(memory_of_graph(bench))
             bench.wait(0.1)
@@ -109,8 +119,8 @@ def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> d
         "took_s": round(took_s, 1),
         "pushes": count,
         "push_ns": PUSH_NS,
-        "falls": falls,
-        "damped_because": damped_because[:10],
+        "falls": len(falls),
+        "fell": falls[:10],
         "unsafe_commands": bench.witness.check.unsafe,
         "commands": bench.witness.check.heard,
         "memory_mb": {name: {"warm": round(warm.get(name, 0.0), 1), "end": round(mb, 1)} for name, mb in end.items()},
