@@ -148,17 +148,18 @@ def test_a_fall_is_told_with_its_push_and_the_robot_walks_on() -> None:
 import sys
 from tarsus_core.cli import main
 from tarsus_nodes import endurance
-endurance.PUSH_NS = 200.0
-sys.exit(main(["bench", "endurance", "--cycles", "0", "--minutes", "0.2", "--json"]))
+endurance.PUSH_NS, endurance.PUSH_EVERY_S = 200.0, 5.0  # the second is due as soon as it is up again
+sys.exit(main(["bench", "endurance", "--cycles", "0", "--minutes", "0.3", "--json"]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 1, done.stdout + done.stderr
     walked = json.loads(done.stdout)["walk"]
     assert walked["simulated_s"] >= 12.0
-    assert walked["falls"] == len(walked["fell"]) >= 1
-    first = walked["fell"][0]
+    assert walked["falls"] == len(walked["fell"]) >= 2
+    first, second = walked["fell"][:2]
     assert 0.0 <= first["pushed_at_s"] < first["at_s"] < 10.0
     assert first["velocity_command"] == [0.5, 0.0, 0.0]
     assert 0.0 <= first["direction_deg"] <= 360.0
     assert first["because"].endswith(".")
+    assert first["at_s"] + 3.0 < second["pushed_at_s"] < second["at_s"], "to stand up takes 3 s"
     assert walked["unsafe_commands"] == 0

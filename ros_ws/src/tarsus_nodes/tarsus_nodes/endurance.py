@@ -96,6 +96,7 @@ def walk(duration_s: float, seed: int, say: Say, check: Callable[[], None]) -> d
             if client.state is State.DAMP:
                 falls.append({"at_s": round(done_s, 1), **pushed, "because": bench.operator.reason})
                 _up_again(bench)
+                continue  # seconds have passed
             if client.time_s >= next_s:
                 next_s = client.time_s + PUSH_EVERY_S
                 bench.drives = np.array(COMMANDS[count % len(COMMANDS)])
