@@ -1,10 +1,11 @@
 # Copyright 2026 The Tarsus Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS domain for one test alone."""
+"""ROS domains of tests."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -26,3 +27,8 @@ def own_domain() -> Iterator[int]:
             yield domain
             return
     raise RuntimeError(f"no ROS domain from {FIRST_DOMAIN} to {LAST_DOMAIN} is free: end the other test runs")
+
+
+def free_domain() -> dict[str, str]:
+    """Environment in which ``tarsus`` takes a free ROS domain by itself."""
+    return {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.domain import free_domain
 
 from tarsus_core import cli
 from tarsus_nodes import cli_bench_endurance, endurance
@@ -92,7 +93,7 @@ def test_what_is_left_behind_ends_it_with_exit_code_1(
 
 @pytest.mark.graph
 def test_ctrl_c_ends_it_with_the_graph_under_way() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    environment = free_domain()
     command = [*TARSUS, "bench", "endurance", "--cycles", "1000", "--minutes", "0"]
     with subprocess.Popen(
         command,
@@ -122,7 +123,7 @@ def children(pid: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.realtime  # alone: what others leave meanwhile, it would find
 def test_two_cycles_and_a_walk_with_a_push_leave_nothing(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    environment = free_domain()
     environment["TMPDIR"] = str(tmp_path)  # other tests launch graphs meanwhile
     command = [*TARSUS, "bench", "endurance", "--cycles", "2", "--minutes", "0.2", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
@@ -143,7 +144,7 @@ def test_two_cycles_and_a_walk_with_a_push_leave_nothing(tmp_path: Path) -> None
 @pytest.mark.graph
 @pytest.mark.slow
 def test_a_fall_is_told_with_its_push_and_the_robot_walks_on() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
+    environment = free_domain()
     code = """
 import sys
 from tarsus_core.cli import main

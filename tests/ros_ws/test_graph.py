@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.domain import free_domain
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -255,11 +256,6 @@ def check_latched(client: OperatorClient) -> None:
     client.wait(lambda: client.state is State.PASSIVE, 5.0, "reset did not lead to PASSIVE")
     done, why = client.press("supervisor/walk")
     assert not done, "it must be armed and stand first"
-
-
-def free_domain() -> dict[str, str]:
-    """Environment in which ``tarsus sim`` takes a free ROS domain by itself."""
-    return {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}
 
 
 @pytest.mark.realtime
