@@ -25,13 +25,16 @@ def compute():
         pass
 thread = threading.Thread(target=compute)
 thread.start()
-end, turns = time.monotonic() + 1.5, 0
-while time.monotonic() < end:
-    time.sleep(0.001)
-    turns += 1
+started = woken = time.monotonic()
+longest = 0.0
+while woken < started + 1.5:
+    asleep = woken
+    time.sleep(0.001)  # gives the lock away, then waits for it
+    woken = time.monotonic()
+    longest = max(longest, woken - asleep)
 ended.set()
 thread.join()
-print(turns)
+print(longest)
 """
 
 
@@ -56,4 +59,6 @@ def test_a_process_reads_the_shifted_clock(clock: WallClock) -> None:
 
 def test_a_thread_waits_for_pythons_lock_as_long_as_without(clock: WallClock) -> None:
     clock.shift(7200)
-    assert said(WAIT, clock) <= 6, "1.5 s hold five waits of 0.3 s; a wait that ends at once makes a thousand turns"
+    # The longest of the turns, since not each of them waits: on a busy machine a thread finds the lock free when the
+    # other was given no core to take it. A wait that ends at once makes every turn a matter of a millisecond.
+    assert said(WAIT, clock) >= 0.25
