@@ -39,6 +39,9 @@ SILENCE_S = 10.0
 """steady time without anything from the simulator after which it counts as stuck"""
 ANSWER_S = 10.0
 """steady time for the answer of a service"""
+AGAIN_S = 1.0
+"""after which a request that may be made twice is made again: an answer is lost if the server, which the client has
+found, has not found the client yet"""
 
 
 class OperatorError(TarsusError):
@@ -199,13 +202,15 @@ class OperatorClient:
 
     def parameters(self, node: str, *names: str) -> list[Any]:
         """Values of parameters of the node ``sim`` or ``supervisor``."""
-        answer = self._call(self._get[node], GetParameters.Request(names=list(names)), f"{node}/get_parameters")
+        request = GetParameters.Request(names=list(names))
+        answer = self._call(self._get[node], request, f"{node}/get_parameters", again_s=AGAIN_S)
         return [parameter_value_to_python(value) for value in answer.values]
 
     def set_simulator_parameter(self, name: str, value: float) -> None:
         """Set a parameter of the simulator."""
         message: ParameterMsg = Parameter(name, value=value).to_parameter_msg()
-        result = self._call(self._set, SetParameters.Request(parameters=[message]), f"parameter {name}").results[0]
+        request = SetParameters.Request(parameters=[message])
+        result = self._call(self._set, request, f"parameter {name}", again_s=AGAIN_S).results[0]
         if not result.successful:
             raise OperatorError(f"The simulator refused {name}={value}: {result.reason}.")
 
@@ -217,12 +222,24 @@ class OperatorClient:
         message.twist = twist(command)
         self._cmd_vel.publish(message)
 
-    def _call(self, client: Any, request: Any, what: str, timeout_s: float = ANSWER_S) -> Any:
+    def _call(
+        self, client: Any, request: Any, what: str, timeout_s: float = ANSWER_S, again_s: float = math.inf
+    ) -> Any:
+        """Ask, and wait for the answer; a request that may be made twice is made once more each ``again_s``."""
         self.wait(client.service_is_ready, timeout_s, f"Nobody offers '{what}': start the simulator's launch file.")
-        future = client.call_async(request)
+        asked = [client.call_async(request)]
+        start = time.monotonic()
+
+        def answered() -> bool:
+            done = any(future.done() for future in asked)
+            if not done and time.monotonic() - start > again_s * len(asked):
+                asked.append(client.call_async(request))
+            return done
+
         try:
-            self.wait(future.done, timeout_s, f"'{what}' was not answered within {timeout_s:g} s.")
+            self.wait(answered, timeout_s, f"'{what}' was not answered within {timeout_s:g} s.")
         finally:
-            if not future.done():
-                client.remove_pending_request(future)
-        return future.result()
+            for future in asked:
+                if not future.done():
+                    client.remove_pending_request(future)
+        return next(future for future in asked if future.done()).result()
