@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.ros import Ros
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -22,25 +23,24 @@ def client(session: Ros) -> Iterator[OperatorClient]:
     client.close()
 
 
-def lose(client: OperatorClient, service: str, requests: int) -> list[Future]:
+def lose(client: Client, requests: int) -> list[Future]:
     """Let the first so many requests go out without an answer ever coming back; return all that are made."""
-    rclpy_client = {"get": client._get["sim"], "set": client._set, "damp": client._triggers["supervisor/damp"]}[service]
-    call, made = rclpy_client.call_async, []
+    call, made = client.call_async, []
 
     def call_async(request: object) -> Future:
         made.append(call(request))
         if len(made) <= requests:
-            rclpy_client.remove_pending_request(made[-1])
+            client.remove_pending_request(made[-1])
         return made[-1]
 
-    rclpy_client.call_async = call_async
+    client.call_async = call_async
     return made
 
 
 def test_parameters_are_asked_for_again_when_the_answer_is_lost(session: Ros, client: OperatorClient) -> None:
     sim = session.node(Node, "sim")
     sim.declare_parameter("gravity", 9.81)
-    gets, sets = lose(client, "get", 2), lose(client, "set", 1)
+    gets, sets = lose(client._get["sim"], 2), lose(client._set, 1)
     assert client.parameters("sim", "gravity") == [9.81]
     assert len(gets) == 3, "once more after each second"
     client.set_simulator_parameter("gravity", 1.62)
@@ -57,7 +57,7 @@ def test_a_button_is_pressed_once(session: Ros, client: OperatorClient) -> None:
         return response
 
     session.node(Node, "operated").create_service(Trigger, "supervisor/damp", damp)
-    lose(client, "damp", 1)
+    lose(client._triggers["supervisor/damp"], 1)
     with pytest.raises(OperatorError, match="'supervisor/damp' was not answered within 2 s"):
         client.press("supervisor/damp", 2.0)
     assert len(pressed) == 1
