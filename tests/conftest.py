@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of all tests: what tests share lies in tests/helpers, imported as ``helpers``."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ for _number, _handler in (  # a shell's background jobs ignore these, nohup's th
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # nothing leaves this machine
+
 settings.register_profile("repeatable", derandomize=True)  # the same cases each time: a test fails or it does not
 settings.register_profile("fuzz", max_examples=10_000, print_blob=True)  # make fuzz: new ones each time
 settings.load_profile("repeatable")
@@ -30,8 +33,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A ROS domain of the test's own, for this process and those it starts; nothing leaves this machine."""
+    """A ROS domain of the test's own, for this process and those it starts."""
     with own_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
-        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield domain

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from helpers.policies import make_policy
 from helpers.ros import Ros, ros
 
 from tarsus_core.robot_model import load_robot
+from tarsus_nodes.transport import use_udp
+
+use_udp(os.environ)  # the middleware reads it but once, when the first node of a process is made
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ raise SystemExit(guard(run))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_script_in_order(number: signal.Signals) -> None:
     with own_domain() as domain:
-        environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(domain)}
         assert signalled(SCRIPT, environment, number) == (130, "tidied\n", "tarsus: Stopped by Ctrl-C.\n")
 
 

@@ -231,7 +231,7 @@ def test_the_small_picture_fits_on_a_screen_of_80_by_24() -> None:
 def ask(session: Ros, *words: str) -> subprocess.CompletedProcess[str]:
     """What the command says of the session's nodes, which run meanwhile."""
     done: list[subprocess.CompletedProcess[str]] = []
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(session.domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(session.domain_id)}
 
     def run() -> None:
         command = [*COMMAND, *words]

@@ -21,7 +21,7 @@ setup(
     author="The Tarsus Authors",
     license="Apache-2.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed"]},
+    package_data={"": ["py.typed", "udp.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

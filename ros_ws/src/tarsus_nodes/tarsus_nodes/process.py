@@ -25,11 +25,10 @@ from rclpy.utilities import remove_ros_args
 
 from tarsus_core.cli import guard
 from tarsus_core.errors import ConfigError
-from tarsus_nodes.dds_ports import orphaned_ports_taken
-from tarsus_nodes.dds_segments import remove_dead_segments
 from tarsus_nodes.executor import FastExecutor
 from tarsus_nodes.farewell import exit_after
 from tarsus_nodes.ros_domain import given_domain
+from tarsus_nodes.transport import use_udp
 
 FAREWELL_S = 3.0
 """s for taking node, context and participant down, 20 to 70 ms as a rule; a launch sends SIGTERM after 5 s"""
@@ -79,7 +78,7 @@ def run_process(make_node: Callable[[], Node]) -> NoReturn:
         code = 1
     exit_after(FAREWELL_S, code)
     gc.unfreeze()
-    gc.collect()  # lets go of the middleware's participant, which says farewell and removes its shared memory
+    gc.collect()  # lets go of the middleware's participant, which says farewell
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
@@ -91,10 +90,8 @@ def _run(make_node: Callable[[], Node], argv: list[str], last: bool = False) -> 
     _initialise(argv)
     try:
         with _stop_on_signals(for_good=last) as stop:
-            remove_dead_segments()
             try:
-                with orphaned_ports_taken():
-                    node = make_node()
+                node = make_node()
             except (InvalidParameterTypeException, InvalidParameterValueException, InvalidParameterException) as error:
                 raise ConfigError(f"A parameter cannot be used: {_sentence(error)}") from None
             for refusal in node.realtime.apply() if hasattr(node, "realtime") else ():
@@ -115,6 +112,7 @@ def _run(make_node: Callable[[], Node], argv: list[str], last: bool = False) -> 
 def _initialise(argv: list[str]) -> None:
     given_domain(os.environ)
     try:
+        use_udp(os.environ)
         extra = remove_ros_args(argv)
         # rclpy's own signal handlers would shut the context down before the node could publish its last command
         rclpy.init(args=["node", *argv], signal_handler_options=SignalHandlerOptions.NO)

@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tarsus_core.errors import ConfigError
+from tarsus_nodes.transport import use_udp
 
 VARIABLE = "ROS_DOMAIN_ID"
 FIRST, LAST = 1, 40
@@ -85,6 +86,7 @@ def parse_domain(text: str) -> int:
 
 def is_commanded(domain: int) -> bool:
     """Listen for a moment whether somebody publishes or takes joint commands on a domain."""
+    use_udp(os.environ)
     context = Context()
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:

@@ -14,9 +14,8 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from tarsus_core.errors import ConfigError
-from tarsus_nodes.dds_ports import orphaned_ports_taken
-from tarsus_nodes.dds_segments import remove_dead_segments
 from tarsus_nodes.ros_domain import given_domain
+from tarsus_nodes.transport import use_udp
 
 
 @contextlib.contextmanager
@@ -60,15 +59,14 @@ def ros_script(argv: Sequence[str] = (), own_signals: bool = True) -> Iterator[C
     """
     given_domain(os.environ)
     try:
+        use_udp(os.environ)
         # rclpy's own signal handlers would shut the context down before a last command could be published
         rclpy.init(args=["script", *argv], signal_handler_options=SignalHandlerOptions.NO)
     except Exception as error:  # rclpy's errors have no common public base
         raise ConfigError(f"ROS cannot start: {' '.join(str(error).split()).rstrip('.')}.") from None
     try:
         with interruptible() if own_signals else contextlib.nullcontext(_nothing) as check:
-            remove_dead_segments()
-            with orphaned_ports_taken():
-                yield check
+            yield check
     finally:
         rclpy.try_shutdown()
 

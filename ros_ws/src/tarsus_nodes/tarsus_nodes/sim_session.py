@@ -74,9 +74,9 @@ def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -
 @contextlib.contextmanager
 def simulation_domain() -> Iterator[int]:
     """Hold a ROS domain for one simulation, and put this process and those it starts on it, on this machine alone."""
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # first: the middleware reads it but once
     with claimed_domain(os.environ) as domain:
         os.environ[VARIABLE] = str(domain)
-        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield domain
 
 

@@ -106,11 +106,10 @@ class FaultBench:
                 plan = plan.with_environment(self.wall_clock.environment)
             if self.cable is not None:
                 plan = self.cable.lay(plan)
-                stack.enter_context(variables(self.cable.environment(at_robot=False)))
             self.launch = stack.enter_context(LaunchRun(plan, screen=self.said))
             self.witness = Witness(self.robot, read_policy(pretrained_policy(ROBOT)).contract, self.domain)
             stack.callback(self.witness.close)
-            context = Context()  # of its own: what says where others are found is read when a context begins
+            context = Context()  # of its own, which ends with the graph
             context.init(domain_id=self.domain)
             stack.callback(context.try_shutdown)
             self.client = OperatorClient(context, self.check)
@@ -283,21 +282,6 @@ def _with_wire(plan: LaunchPlan) -> LaunchPlan:
     command = (sys.executable, "-m", relay.__name__, "--ros-args")
     processes.insert(0, ProcessSpec("fault_relay", command, dict(plan.processes[0].environment), output="screen"))
     return replace(plan, processes=tuple(processes))
-
-
-@contextlib.contextmanager
-def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process's environment while the block runs."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def processes_of(domain: int) -> list[str]:

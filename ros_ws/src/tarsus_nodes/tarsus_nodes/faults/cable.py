@@ -74,17 +74,13 @@ class Cable:
         """Put the cable in, or pull it out."""
         _ip("link", "set", self._near, "up" if there else "down")
 
-    def environment(self, at_robot: bool) -> dict[str, str]:
-        """Variables with which a process at one end finds the other: over the network, not by shared memory."""
-        return {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4", "ROS_STATIC_PEERS": f"{NETWORK}.{1 if at_robot else 2}"}
-
     def lay(self, plan: LaunchPlan) -> LaunchPlan:
-        """Return the plan with the simulator at the far end."""
-        near, far = (plan.with_environment(self.environment(at_robot)).processes for at_robot in (False, True))
+        """Return the plan with the simulator at the far end, from where it shows itself to those at this one."""
         there = ("ip", "netns", "exec", self._namespace)
+        finds = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": f"{NETWORK}.1"}
         processes = [
-            replace(f, command=(*there, *f.command)) if f.name.startswith(SIMULATOR) else n
-            for n, f in zip(near, far, strict=True)
+            replace(far, command=(*there, *far.command)) if far.name.startswith(SIMULATOR) else near
+            for near, far in zip(plan.processes, plan.with_environment(finds).processes, strict=True)
         ]
         return replace(plan, processes=tuple(processes))
 

@@ -34,7 +34,6 @@ class WallClock:
             # The library's guess by the version of glibc is wrong for waits that end by the steady clock, such as
             # Python's for its lock: they end at once, and a thread that waits takes a core with its priority.
             "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-            "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
         }
         self.shift(0)
 
