@@ -20,7 +20,6 @@ from tarsus_nodes.transport import LOCAL_UDP, PROFILES, RANGE, TRANSPORTS, use_u
 pytestmark = pytest.mark.graph
 
 SHARES = """
-import rclpy
 from pathlib import Path
 from rclpy.node import Node
 

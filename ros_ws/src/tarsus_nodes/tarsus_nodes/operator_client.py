@@ -183,9 +183,9 @@ class OperatorClient:
 
     # ---- buttons ----
 
-    def press(self, name: str, timeout_s: float = ANSWER_S) -> tuple[bool, str]:
-        """Call a Trigger service; return whether it was granted, and what it said."""
-        answer = self._call(self._triggers[name], Trigger.Request(), name, timeout_s)
+    def press(self, name: str, timeout_s: float = ANSWER_S, again_s: float = math.inf) -> tuple[bool, str]:
+        """Call a Trigger service, once more each ``again_s``; return whether it was granted, and what it said."""
+        answer = self._call(self._triggers[name], Trigger.Request(), name, timeout_s, again_s)
         return answer.success, answer.message
 
     def demand(self, name: str) -> str:

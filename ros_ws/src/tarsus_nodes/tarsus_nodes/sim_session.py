@@ -28,6 +28,7 @@ from tarsus_nodes.operator_run import OperatorRun
 from tarsus_nodes.ros_domain import VARIABLE, claimed_domain
 from tarsus_nodes.script import ros_script
 from tarsus_nodes.sim_request import SimRequest
+from tarsus_nodes.transport import LOCAL, RANGE
 
 QUIET = re.compile(r"^\[(?:INFO|DEBUG)\]|\] \[(?:INFO|DEBUG)\] |pybullet build time")
 """lines of nodes and launcher that are no news to the user of ``tarsus sim``"""
@@ -74,7 +75,7 @@ def run_session(request: SimRequest, report: Callable[[dict[str, Any]], None]) -
 @contextlib.contextmanager
 def simulation_domain() -> Iterator[int]:
     """Hold a ROS domain for one simulation, and put this process and those it starts on it, on this machine alone."""
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # first: the middleware reads it but once
+    os.environ.setdefault(RANGE, LOCAL)  # first: the middleware reads it but once
     with claimed_domain(os.environ) as domain:
         os.environ[VARIABLE] = str(domain)
         yield domain
@@ -238,7 +239,7 @@ def how_to_drive(domain: int, walks: bool) -> str:
 The robot {"walks" if walks else "stands"} under the policy, on ROS domain {domain}. To drive it from another terminal:
   {VARIABLE}={domain} {program} teleop
 or with ROS 2:
-  export {VARIABLE}={domain} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
+  export {VARIABLE}={domain} {RANGE}={LOCAL}
   ros2 topic pub -r 20 /cmd_vel geometry_msgs/msg/TwistStamped '{{twist: {{linear: {{x: 0.5}}}}}}'
   ros2 service call /supervisor/damp std_srvs/srv/Trigger     (the emergency stop)
   after that: the services /supervisor/reset, /sim/reset, /supervisor/arm, stand, walk, and /sim/release

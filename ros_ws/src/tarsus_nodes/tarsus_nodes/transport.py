@@ -23,7 +23,8 @@ BUFFER = "?sockets_size=4MB"
 system may grant less (``net.core.rmem_max``)."""
 PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 RANGE, LOCAL, PROFILE_SAYS = "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST", "SYSTEM_DEFAULT"
-ANOTHER_WAY = (PROFILES, "FASTDDS_DEFAULT_PROFILES_FILE", "ROS_STATIC_PEERS", "ROS_LOCALHOST_ONLY")
+PEERS = "ROS_STATIC_PEERS"
+ANOTHER_WAY = (PROFILES, "FASTDDS_DEFAULT_PROFILES_FILE", PEERS, "ROS_LOCALHOST_ONLY")
 """variables with which a user says how processes of one machine find others: no profile of ours can say that as well"""
 LOCAL_UDP = str(Path(__file__).with_name("udp.xml"))
 

@@ -17,6 +17,7 @@ from typing import Self
 
 from tarsus_core.errors import TarsusError
 from tarsus_edge.launcher import LaunchPlan
+from tarsus_nodes.transport import LOCAL, PEERS, RANGE
 
 LOCK = "\0tarsus/cable"
 """abstract address that who has the cable holds, which ends with the process however that ends"""
@@ -77,7 +78,7 @@ class Cable:
     def lay(self, plan: LaunchPlan) -> LaunchPlan:
         """Return the plan with the simulator at the far end, from where it shows itself to those at this one."""
         there = ("ip", "netns", "exec", self._namespace)
-        finds = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_STATIC_PEERS": f"{NETWORK}.1"}
+        finds = {RANGE: LOCAL, PEERS: f"{NETWORK}.1"}
         processes = [
             replace(far, command=(*there, *far.command)) if far.name.startswith(SIMULATOR) else near
             for near, far in zip(plan.processes, plan.with_environment(finds).processes, strict=True)

@@ -16,7 +16,7 @@ from tarsus_nodes.faults.bench import FaultBench, processes_of, stopped
 from tarsus_nodes.faults.judge import NO_COMMAND, NO_STATE, arming_refused, both, damped, walks_on
 from tarsus_nodes.faults.table import Line, Seen
 from tarsus_nodes.load import loaded
-from tarsus_nodes.operator_client import OperatorError
+from tarsus_nodes.operator_client import AGAIN_S, OperatorError
 
 STARVED_S = 10.0
 WINDOW_S = 0.2
@@ -26,8 +26,6 @@ damped at once and by the timer, where a process was held up"""
 HELD_S = 0.04
 HELD_FOR_S = 3.0
 CYCLES = 3
-ASK_AGAIN_S = 2.0
-"""for an answer of a new process, whose services stand beside those of the killed one of the same name for a while"""
 
 
 def policy_killed(bench: FaultBench) -> Seen:
@@ -95,21 +93,15 @@ def respawned(bench: FaultBench) -> Seen:
         back_s = time.monotonic() - start_s
         bench.until(lambda: bench.client.supervisor is not None, 30.0)
         armed = bench.client.supervisor is None or bench.client.supervisor.armed
-        answers: list[bool] = []
-
-        def answered() -> bool:
-            """Ask for walking: one request is lost for each time that the new process does not know yet who asks."""
-            with contextlib.suppress(OperatorError):
-                answers.append(bench.client.press("supervisor/walk", ASK_AGAIN_S)[0])
-            return bool(answers)
-
-        bench.until(answered, 60.0)
+        walks: bool | None = None
+        with contextlib.suppress(OperatorError):  # an answer is lost while the new process does not know yet who asks
+            walks, _ = bench.client.press("supervisor/walk", 60.0, again_s=AGAIN_S)
         answered_s = time.monotonic() - start_s
     state = bench.client.state.name if bench.client.state is not None else "nothing"
     text = f"back after {back_s:.1f} s as {state}, {'armed' if armed else 'disarmed'}"
-    walks = {(): "is silent", (False,): f"refuses after {answered_s:.1f} s"}.get(tuple(answers), "obeys")
-    text = f"{text}; asked to walk it {walks}"
-    return Seen(text if came else "it did not come back", came and not armed and answers == [False])
+    answer = {None: "is silent", False: f"refuses after {answered_s:.1f} s", True: "obeys"}[walks]
+    text = f"{text}; asked to walk it {answer}"
+    return Seen(text if came else "it did not come back", came and not armed and walks is False)
 
 
 def watchdog_killed(bench: FaultBench) -> Seen:
